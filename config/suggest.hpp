@@ -1,0 +1,17 @@
+// What a person probably meant by a name that does not exist.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace segmentd::config {
+
+/// The name nearest to the mistyped one, or the one that has it as its last part; empty = none is
+/// near.
+std::string nearest_name(std::string_view mistyped, const std::vector<std::string>& names);
+
+/// `is unknown`, or `is unknown; did you mean model.k?`.
+std::string unknown_name(std::string_view mistyped, const std::vector<std::string>& names);
+
+}  // namespace segmentd::config

@@ -1,0 +1,255 @@
+#include "daemon/check/state_check.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/units.hpp"
+#include "daemon/pipeline/fingerprint.hpp"
+#include "state/codec.hpp"
+#include "state/rocks_store.hpp"
+#include "state/state_dir.hpp"
+
+namespace segmentd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kFreeBytesMin = 100ULL << 20;
+constexpr std::uintmax_t kFreeBytesNoted = 1ULL << 30;
+constexpr std::string_view kPartitionPrefix = "partition-";
+
+bool may_write(const fs::path& directory) {
+  return ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/// The directory itself, or the one it would be made in.
+fs::path nearest_existing(fs::path directory) {
+  std::error_code failed;
+  directory = fs::absolute(directory, failed);
+  while (!fs::exists(directory, failed) && directory.has_relative_path()) {
+    directory = directory.parent_path();
+  }
+  return directory;
+}
+
+/// The text of the lock file (a pid) if a process holds it. Leaves it as it is.
+std::optional<std::string> holder_of(const fs::path& directory) {
+  const fs::path path = directory / "LOCK";
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  if (!held) return std::nullopt;
+  std::string pid;
+  std::ifstream(path) >> pid;
+  return pid.empty() ? "unknown" : pid;
+}
+
+bool is_owned_by_another(const fs::path& path) {
+  struct stat about {};
+  return ::stat(path.c_str(), &about) == 0 && about.st_uid != ::geteuid();
+}
+
+/// `partition-7` is 7.
+std::optional<std::int32_t> partition_number(const std::string& name) {
+  if (!name.starts_with(kPartitionPrefix)) return std::nullopt;
+  std::int32_t number = -1;
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + kPartitionPrefix.size(), end, number);
+  if (error != std::errc{} || rest != end || number < 0) return std::nullopt;
+  return number;
+}
+
+std::vector<std::int32_t> partitions_in(const fs::path& directory) {
+  std::vector<std::int32_t> numbers;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(directory, failed)) {
+    if (const auto number = partition_number(entry.path().filename().string())) {
+      numbers.push_back(*number);
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+void check_space(const fs::path& directory, Findings& findings) {
+  std::error_code failed;
+  const fs::space_info space = fs::space(directory, failed);
+  if (failed) {
+    findings.problem(Area::kState, "state_dir: " + directory.string() + ": " + failed.message());
+    return;
+  }
+  const std::string free = std::to_string(space.available >> 20) + " MiB free for state_dir";
+  if (space.available < kFreeBytesMin) {
+    findings.problem(Area::kState, "disk: only " + free);
+  } else if (space.available < kFreeBytesNoted) {
+    findings.note("disk: only " + free);
+  } else {
+    findings.ok("disk: " + free);
+  }
+}
+
+/// nullopt = nothing applied yet.
+Result<std::optional<Meta>> read_meta(const RocksEnvironment& environment,
+                                      const fs::path& directory) {
+  const auto store = RocksStore::open(environment, directory);
+  if (!store) return store.error();
+  const auto bytes = (*store)->get(kMetaKey);
+  if (!bytes) return bytes.error();
+  if (!*bytes) return std::optional<Meta>();
+  auto meta = decode_meta(**bytes);
+  if (!meta) return meta.error();
+  return std::optional<Meta>(*std::move(meta));
+}
+
+/// One partition's state against the settings.
+class PartitionCheck {
+ public:
+  PartitionCheck(const config::Settings& settings, std::int32_t input_partitions)
+      : settings_(settings), input_partitions_(input_partitions) {}
+
+  /// Of what was read; nullopt = could not be read.
+  std::optional<Meta> look(std::int32_t number, const fs::path& directory, Findings& findings);
+
+ private:
+  bool fits(std::int32_t number, const Meta& meta, Findings& findings) const;
+
+  const config::Settings& settings_;
+  const std::int32_t input_partitions_;
+  const RocksEnvironment environment_{
+      RocksOptions{.cache_bytes = 16ULL << 20, .write_buffers_bytes = 8ULL << 20}};
+};
+
+std::optional<Meta> PartitionCheck::look(std::int32_t number, const fs::path& directory,
+                                         Findings& findings) {
+  const std::string where = "state of partition " + std::to_string(number);
+  const auto meta = read_meta(environment_, directory);
+  if (!meta) {
+    const bool corrupt = meta.error().code == Errc::kCorrupt;
+    findings.problem(Area::kState, where + ": " + meta.error().what +
+                                       (corrupt ? ". Move " + directory.string() +
+                                                      " away and it is restored from the changelog"
+                                                : ""));
+    return std::nullopt;
+  }
+  if (!*meta) {
+    findings.ok(where + ": nothing applied yet");
+    return std::nullopt;
+  }
+  if (!fits(number, **meta, findings)) return std::nullopt;
+  findings.ok(where + ": made under these settings, next offset " +
+              std::to_string((*meta)->next_offset) + ", epoch " + std::to_string((*meta)->epoch));
+  return *meta;
+}
+
+bool PartitionCheck::fits(std::int32_t number, const Meta& meta, Findings& findings) const {
+  const std::string where = "state of partition " + std::to_string(number);
+  bool good = true;
+  const auto refuse = [&](const std::string& what) {
+    findings.problem(Area::kState, where + ": " + what);
+    good = false;
+  };
+  if (input_partitions_ > 0 && number >= input_partitions_) {
+    refuse("the input has " + std::to_string(input_partitions_) +
+           " partitions only: was the topic made anew?");
+  }
+  if (meta.input_topic != settings_.input.topic()) {
+    refuse("made from topic " + meta.input_topic + ", not from " + settings_.input.topic() +
+           " (input.topic)");
+  }
+  if (auto same = check_fingerprint(meta.fingerprint, settings_.fingerprint()); !same) {
+    refuse(same.error().what);
+  }
+  return good;
+}
+
+/// REQUIRES: nobody holds the directory and it has an identity.
+void look_inside(const config::Settings& settings, std::int32_t input_partitions, StateFound& found,
+                 Findings& findings) {
+  const fs::path path = settings.state_dir();
+  const auto directory = StateDir::open(path, settings.application(), settings.instance());
+  if (!directory) {
+    findings.problem(Area::kState, "state_dir: " + directory.error().what);
+    return;
+  }
+  findings.ok("state_dir: " + path.string() + " belongs to this application, instance " +
+              directory->instance());
+  if (!settings.instance().empty() && settings.instance() != directory->instance()) {
+    findings.note("instance = " + settings.instance() + " is used in place of the directory's");
+  }
+  PartitionCheck check(settings, input_partitions);
+  for (const std::int32_t number : partitions_in(path)) {
+    if (auto meta = check.look(number, directory->partition(number), findings)) {
+      found.metas.push_back(*std::move(meta));
+    }
+  }
+}
+
+}  // namespace
+
+StateFound check_state(const config::Settings& settings, std::int32_t input_partitions,
+                       Findings& findings) {
+  StateFound found;
+  const fs::path path = settings.state_dir();
+  const fs::path nearest = nearest_existing(path);
+  std::error_code failed;
+  const bool exists = fs::exists(path, failed);
+  if (!fs::is_directory(nearest, failed)) {
+    findings.problem(Area::kState, "state_dir: " + nearest.string() + " is no directory");
+    return found;
+  }
+  check_space(nearest, findings);
+  if (!may_write(nearest)) {
+    findings.problem(Area::kState, "state_dir: this user may not write to " + nearest.string());
+    return found;
+  }
+  if (const auto pid = holder_of(path)) {
+    findings.note("state_dir: in use by a running segmentd, process " + *pid +
+                  "; its state was not read, and a second one could not start on it");
+    found.in_use = true;
+  } else if (!fs::exists(path / "identity", failed)) {
+    findings.ok("state_dir: " + path.string() +
+                (exists ? " is writable and holds no state yet" : " can be made"));
+  } else if (is_owned_by_another(path)) {
+    // Opening a store writes to it, and the daemon could not work with another user's files.
+    findings.skipped("state_dir: belongs to another user; run the check as that user");
+  } else {
+    look_inside(settings, input_partitions, found, findings);
+  }
+  return found;
+}
+
+void check_offsets(const std::vector<Meta>& metas, const std::string& input_topic, Broker& broker,
+                   milliseconds timeout, Findings& findings) {
+  for (const Meta& meta : metas) {
+    const std::string where = "state of partition " + std::to_string(meta.partition);
+    const auto marks = broker.watermarks(input_topic, meta.partition, timeout);
+    if (!marks) {
+      findings.problem(Area::kBroker, where + ": " + marks.error().what);
+    } else if (meta.next_offset > marks->end) {
+      findings.problem(Area::kState, where + ": goes on at offset " +
+                                         std::to_string(meta.next_offset) +
+                                         ", but the input ends at " + std::to_string(marks->end) +
+                                         ": the topic was made anew");
+    } else if (meta.next_offset < marks->first) {
+      findings.problem(Area::kState, where + ": goes on at offset " +
+                                         std::to_string(meta.next_offset) +
+                                         ", but the input begins at " +
+                                         std::to_string(marks->first) + ": records are lost");
+    }
+  }
+}
+
+}  // namespace segmentd

@@ -1,0 +1,30 @@
+// The state directory, looked at before `run` opens it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/settings.hpp"
+#include "daemon/check/findings.hpp"
+#include "daemon/ports.hpp"
+#include "state/meta.hpp"
+
+namespace segmentd {
+
+struct StateFound {
+  bool in_use = false;      // another process holds the directory, so nothing in it was read
+  std::vector<Meta> metas;  // of the partitions that have applied something
+};
+
+/// Makes no directory and no identity; where there is state, holds its lock while looking.
+/// `input_partitions` 0 = not known.
+StateFound check_state(const config::Settings& settings, std::int32_t input_partitions,
+                       Findings& findings);
+
+/// Whether the input still has what the state goes on from.
+void check_offsets(const std::vector<Meta>& metas, const std::string& input_topic, Broker& broker,
+                   milliseconds timeout, Findings& findings);
+
+}  // namespace segmentd

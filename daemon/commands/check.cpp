@@ -1,0 +1,229 @@
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "daemon/check/findings.hpp"
+#include "daemon/check/input_sample.hpp"
+#include "daemon/check/state_check.hpp"
+#include "daemon/commands/assembly.hpp"
+#include "daemon/commands/clock.hpp"
+#include "daemon/commands/command.hpp"
+#include "daemon/http/address.hpp"
+#include "daemon/kafka/admin.hpp"
+#include "daemon/kafka/broker.hpp"
+#include "daemon/topics/topics.hpp"
+
+namespace segmentd {
+namespace {
+
+constexpr std::int64_t kSampleOfPartition = 1'000;
+constexpr std::int64_t kSampleOfTopic = 50'000;
+constexpr milliseconds kSamplePatience{30'000};
+constexpr milliseconds kAskPatience{10'000};
+
+int exit_code(Area area) {
+  switch (area) {
+    case Area::kConfiguration:
+      return kExitUsage;
+    case Area::kBroker:
+      return kExitBroker;
+    case Area::kState:
+      return kExitState;
+  }
+  return kExitBug;
+}
+
+/// The newest complaint of the Kafka library: why nobody answers.
+class LastComplaint {
+ public:
+  kafka::LogLine line() {
+    return [this](int level, std::string_view text) {
+      constexpr int kError = 3;
+      if (level > kError) return;
+      const std::lock_guard lock(mutex_);
+      text_ = text;
+    };
+  }
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_.empty() ? std::string() : " (" + text_ + ")";
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+/// Looks at one part after the other; what a part found out, later ones use.
+class Check {
+ public:
+  explicit Check(const config::LoadedSettings& loaded)
+      : loaded_(loaded), settings_(loaded.settings) {}
+
+  const Findings& all();
+
+ private:
+  bool settings_name_the_parts() const;
+  void configuration();
+  void topics();
+  void report(const TopicReport& topics);
+  void sample();
+  void state();
+  void http();
+
+  const config::LoadedSettings& loaded_;
+  const config::Settings& settings_;
+  LastComplaint complaint_;            // outlives the connections that tell it
+  std::unique_ptr<Broker> broker_;     // null = not reached
+  std::int32_t input_partitions_ = 0;  // 0 = not known
+  bool state_in_use_ = false;
+  Findings findings_;
+};
+
+const Findings& Check::all() {
+  configuration();
+  if (!settings_name_the_parts()) {
+    findings_.skipped("broker, topics, state directory, HTTP: settings that name them are refused");
+    return findings_;
+  }
+  topics();
+  sample();
+  state();
+  http();
+  return findings_;
+}
+
+/// False if what was refused may be where to look: an unknown name may be a mistyped one.
+bool Check::settings_name_the_parts() const {
+  const std::array<const config::OptionBase*, 7> names{
+      &settings_.application,       &settings_.brokers,     &settings_.state_dir,
+      &settings_.http.address,      &settings_.input.topic, &settings_.output.changes_topic,
+      &settings_.output.table_topic};
+  return std::all_of(
+      loaded_.problems.begin(), loaded_.problems.end(), [&](const config::Problem& problem) {
+        const config::OptionBase* option = settings_.find(problem.key);
+        return option != nullptr && std::find(names.begin(), names.end(), option) == names.end();
+      });
+}
+
+void Check::configuration() {
+  for (const config::Problem& problem : loaded_.problems) {
+    findings_.problem(Area::kConfiguration, problem.text());
+  }
+  if (!loaded_.ok()) return;
+  const auto options = settings_.options();
+  const auto set = std::count_if(options.begin(), options.end(),
+                                 [](const auto* option) { return !option->is_default(); });
+  findings_.ok("configuration: " + std::to_string(set) + " settings and " +
+               std::to_string(settings_.kafka.all().size()) +
+               " kafka properties are set, the others have their defaults");
+  findings_.ok("time zone: " + settings_.time_zone());
+}
+
+void Check::topics() {
+  auto client = client_settings(settings_, settings_.application() + "-check");
+  client.log = complaint_.line();
+  auto admin = kafka::Admin::open(client);
+  auto broker = kafka::open_broker(client);
+  if (!admin || !broker) {
+    findings_.problem(Area::kConfiguration, admin ? broker.error().what : admin.error().what);
+    return;
+  }
+  auto found = prepare_topics(settings_, **admin, false);
+  if (!found) {
+    findings_.problem(Area::kBroker, "broker " + settings_.bootstrap_servers() + ": " +
+                                         found.error().what + complaint_.text());
+    return;
+  }
+  findings_.ok("broker: " + settings_.bootstrap_servers() + " answers");
+  broker_ = std::move(*broker);
+  input_partitions_ = found->input_partitions;
+  report(*found);
+}
+
+void Check::report(const TopicReport& topics) {
+  for (const TopicFinding& topic : topics.topics) {
+    if (!topic.exists || !topic.problems.empty()) continue;
+    const bool compacted = topic.cleanup == "compact";
+    findings_.ok("topic " + topic.name + " (" + std::string(word(topic.role)) +
+                 "): " + std::to_string(topic.partitions) +
+                 (topic.partitions == 1 ? " partition, " : " partitions, ") +
+                 (compacted ? "compacted" : "keeps records for " + topic.retention));
+  }
+  for (const std::string& note : topics.notes) findings_.note(note);
+  for (const std::string& problem : topics.problems) findings_.problem(Area::kBroker, problem);
+}
+
+void Check::sample() {
+  if (!broker_ || input_partitions_ == 0) {
+    findings_.skipped("partitioner and records: there is no input to take a sample of");
+    return;
+  }
+  auto rules = decode_rules(settings_);
+  auto decoder = rules ? Decoder::create(*std::move(rules)) : Result<Decoder>(rules.error());
+  if (!decoder || !loaded_.ok()) {
+    findings_.skipped("partitioner and records: the settings that give them a meaning are refused");
+    return;
+  }
+  InputSample sample(settings_, *std::move(decoder), input_partitions_, wall_now());
+  const std::int64_t each =
+      std::clamp<std::int64_t>(kSampleOfTopic / input_partitions_, 10, kSampleOfPartition);
+  const auto read = read_newest(*broker_, settings_.input.topic(), input_partitions_, each,
+                                kSamplePatience, [&](const Message& m) { sample.add(m); });
+  if (!read) {
+    findings_.problem(Area::kBroker, "sample of the input: " + read.error().what);
+    return;
+  }
+  judge_sample(settings_, sample.counts(), input_partitions_, findings_);
+}
+
+void Check::state() {
+  if (!loaded_.ok()) {
+    findings_.skipped("state directory: the settings it is compared with are refused");
+    return;
+  }
+  const StateFound found = check_state(settings_, input_partitions_, findings_);
+  state_in_use_ = found.in_use;
+  if (broker_ && input_partitions_ > 0) {
+    check_offsets(found.metas, settings_.input.topic(), *broker_, kAskPatience, findings_);
+  }
+}
+
+void Check::http() {
+  const auto address = http::parse_listen_address(settings_.http.address());
+  const auto free = address ? http::probe_listen_address(*address) : Result<void>(address.error());
+  if (free) {
+    findings_.ok("http.address: " + address->text() + " is free");
+  } else if (state_in_use_) {
+    findings_.note(free.error().what + "; probably by the segmentd that is running");
+  } else {
+    findings_.problem(Area::kConfiguration, free.error().what);
+  }
+}
+
+int run_check(const config::ConfigArguments& arguments) {
+  const config::LoadedSettings loaded = load_settings(arguments);
+  Check check(loaded);
+  const Findings& findings = check.all();
+  std::cout << findings.text();
+  return findings.problems() == 0 ? kExitClean : exit_code(findings.worst());
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<config::ConfigArguments>();
+  CLI::App* command = app.add_subcommand(
+      "check", "Look at settings, broker, topics, a sample of the input and the state directory");
+  command->footer("Nothing is changed. A sample of at most 1,000 records a partition is read.");
+  add_config_flags(*command, *arguments);
+  command->callback(
+      [arguments, &action] { action = [arguments] { return run_check(*arguments); }; });
+}
+
+}  // namespace segmentd

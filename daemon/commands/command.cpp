@@ -1,0 +1,57 @@
+#include "daemon/commands/command.hpp"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <utility>
+
+#include "config/load.hpp"
+#include "daemon/kafka/property.hpp"
+
+namespace segmentd {
+
+void add_config_flags(CLI::App& command, config::ConfigArguments& arguments) {
+  command.add_option("--config", arguments.file, "Configuration file (TOML)")->type_name("FILE");
+  command
+      .add_option("--set", arguments.sets,
+                  "A setting, over file and environment; may be repeated. `segmentd config` lists them")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+config::LoadedSettings load_settings(const config::ConfigArguments& arguments) {
+  config::ConfigChecks checks = config::default_config_checks();
+  checks.kafka_refusal = [](const std::string& name, const std::string& value) -> std::string {
+    std::string refusal = kafka::refusal_of_property(name, value);
+    // The library's words may repeat the value.
+    if (refusal.empty() || !config::is_secret_kafka_property(name)) return refusal;
+    return "is not taken by librdkafka";
+  };
+  return config::load_settings(arguments, config::environment_of(environ), checks);
+}
+
+std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments) {
+  config::LoadedSettings loaded = load_settings(arguments);
+  if (loaded.ok()) return std::move(loaded.settings);
+  std::cerr << "segmentd: the configuration is not usable:\n" << config::problems_text(loaded.problems);
+  return std::nullopt;
+}
+
+int fail(const Error& error, int code) {
+  std::cerr << "segmentd: " << error.what << '\n';
+  return code;
+}
+
+int fail(const Error& error) {
+  switch (error.code) {
+    case Errc::kBadInput:
+    case Errc::kMisconfigured: return fail(error, kExitUsage);
+    case Errc::kRetry:
+    case Errc::kUnavailable: return fail(error, kExitBroker);
+    case Errc::kCorrupt: return fail(error, kExitState);
+  }
+  return fail(error, kExitBug);
+}
+
+}  // namespace segmentd

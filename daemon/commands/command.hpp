@@ -1,0 +1,49 @@
+// The commands of segmentd: each adds itself to the command line and runs when it was asked for.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "config/flags.hpp"
+#include "config/load.hpp"
+#include "config/settings.hpp"
+#include "state/core/result.hpp"
+
+namespace segmentd {
+
+// Exit codes; part of the contract with scripts and service managers.
+inline constexpr int kExitClean = 0;
+inline constexpr int kExitUsage = 2;   // usage or configuration
+inline constexpr int kExitBroker = 3;  // broker or topic
+inline constexpr int kExitState = 4;   // state unsafe
+inline constexpr int kExitFenced = 5;  // fenced by another instance
+inline constexpr int kExitBug = 70;
+
+/// What a command returns to main.
+using Action = std::function<int()>;
+
+/// The flags that every command which reads settings takes.
+void add_config_flags(CLI::App& command, config::ConfigArguments& arguments);
+/// Settings of file, environment and flags, with every problem found; librdkafka was asked about each
+/// `kafka.*`.
+config::LoadedSettings load_settings(const config::ConfigArguments& arguments);
+/// Loads settings, or prints every problem to stderr and returns nullopt (exit kExitUsage).
+std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments);
+/// Prints `segmentd: <what>` to stderr; the exit code that fits.
+int fail(const Error& error);
+int fail(const Error& error, int code);
+
+// Each registers a subcommand and sets `action` when it is chosen.
+void add_run(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_import(CLI::App& app, Action& action);
+void add_check(CLI::App& app, Action& action);
+void add_config(CLI::App& app, Action& action);
+void add_watch(CLI::App& app, Action& action);
+void add_topics(CLI::App& app, Action& action);
+void add_version(CLI::App& app, Action& action);
+
+}  // namespace segmentd

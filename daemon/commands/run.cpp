@@ -1,0 +1,283 @@
+// `segmentd run`: builds the parts, joins them, waits for a signal.
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <memory>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "daemon/commands/assembly.hpp"
+#include "daemon/commands/clock.hpp"
+#include "daemon/commands/command.hpp"
+#include "daemon/http/health.hpp"
+#include "daemon/http/routes.hpp"
+#include "daemon/http/server.hpp"
+#include "daemon/kafka/admin.hpp"
+#include "daemon/kafka/broker.hpp"
+#include "daemon/kafka/source.hpp"
+#include "daemon/kafka/transaction_log.hpp"
+#include "daemon/topics/topics.hpp"
+#include "daemon/version.hpp"
+#include "daemon/worker/model_reader.hpp"
+#include "daemon/worker/worker.hpp"
+#include "state/rocks_store.hpp"
+#include "state/state_dir.hpp"
+
+namespace segmentd {
+namespace {
+
+using observe::LogLevel;
+
+constexpr milliseconds kModelTimeout{60'000};
+/// How long the worker may be away from its loop: longer than librdkafka's longest blocking call here.
+constexpr milliseconds kStall{120'000};
+
+/// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
+class Signals {
+ public:
+  /// Blocks them in this thread and all made later; so before any other thread.
+  explicit Signals(std::atomic<bool>& stop) {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    thread_ = std::thread([this, &stop] {
+      int number = 0;
+      while (sigwait(&set_, &number) == 0 && number != SIGUSR1) {
+        observe::log_line(LogLevel::kInfo, "asked to stop", {{"signal", number}});
+        stop = true;
+      }
+    });
+  }
+  ~Signals() {
+    pthread_kill(thread_.native_handle(), SIGUSR1);
+    thread_.join();
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+ private:
+  sigset_t set_{};
+  std::thread thread_;
+};
+
+/// A random UUID (RFC 9562, version 4).
+std::string random_uuid() {
+  std::random_device random;
+  std::string text;
+  constexpr const char* kDigits = "0123456789abcdef";
+  for (int i = 0; i < 32; ++i) {
+    unsigned nibble = random() & 15U;
+    if (i == 12) nibble = 4;
+    if (i == 16) nibble = 8 | (nibble & 3U);
+    if (i == 8 || i == 12 || i == 16 || i == 20) text += '-';
+    text += kDigits[nibble];
+  }
+  return text;
+}
+
+void write_kafka_log(int level, std::string_view line) {
+  constexpr int kError = 3;
+  constexpr int kWarning = 5;
+  observe::log_line(level <= kError     ? LogLevel::kWarning
+                    : level <= kWarning ? LogLevel::kInfo
+                                        : LogLevel::kDebug,
+                    "librdkafka", {{"line", line}});
+}
+
+WorkerRules worker_rules(const config::Settings& settings) {
+  WorkerRules rules;
+  rules.commit_interval = settings.limits.commit_interval();
+  rules.flush_interval = settings.rocksdb.flush_interval();
+  rules.flush_rows = static_cast<std::uint64_t>(settings.rocksdb.flush_rows());
+  rules.poll_records_max = settings.limits.transaction_records();
+  rules.held_bytes_max = static_cast<std::size_t>(settings.limits.held_bytes());
+  rules.start_at_earliest = settings.input.start() == config::InputStart::kEarliest;
+  rules.leave_on_stop = settings.on_stop() == config::OnStop::kLeave;
+  return rules;
+}
+
+RocksOptions rocks_options(const config::Settings& settings) {
+  RocksOptions options;
+  options.cache_bytes = static_cast<std::uint64_t>(settings.rocksdb.block_cache_bytes());
+  options.write_buffer_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffer_bytes());
+  return options;
+}
+
+int exit_code(const WorkerEnd& end) {
+  switch (end.kind) {
+    case WorkerEnd::Kind::kStopped: return kExitClean;
+    case WorkerEnd::Kind::kBroker: return kExitBroker;
+    case WorkerEnd::Kind::kState: return kExitState;
+    case WorkerEnd::Kind::kFenced: return kExitFenced;
+  }
+  return kExitBug;
+}
+
+/// What one run needs, in the order in which it is made; destroyed in reverse.
+class Run {
+ public:
+  explicit Run(const config::Settings& settings)
+      : settings_(settings),
+        metrics_({settings.currency(), static_cast<int>(settings.decimals()), kVersion}),
+        health_(1, kStall, std::chrono::steady_clock::now()) {}
+
+  int go(const std::atomic<bool>& stop);
+
+ private:
+  int open_state();
+  int serve();
+  int prepare_topics();
+  int open_kafka();
+  int work(const std::atomic<bool>& stop);
+
+  const config::Settings& settings_;
+  observe::Metrics metrics_;
+  http::HealthBoard health_;
+  std::unique_ptr<http::Server> server_;
+  std::optional<StateDir> directory_;
+  std::string member_;  // group.instance.id and transactional.id
+  std::int32_t partitions_ = 0;
+  kafka::ClientSettings client_;
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<TransactionLog> log_;
+  Epochs epochs_;
+  std::unique_ptr<ModelReader> model_reader_;
+};
+
+int Run::open_state() {
+  auto opened = StateDir::open(settings_.state_dir(), settings_.application(), random_uuid());
+  if (!opened) return fail(opened.error(), kExitState);
+  directory_ = std::move(*opened);
+  const std::string instance =
+      settings_.instance().empty() ? directory_->instance() : settings_.instance();
+  member_ = settings_.application() + "-" + instance + "-0";
+  return kExitClean;
+}
+
+int Run::serve() {
+  http::Router router;
+  http::add_operations_routes(router, metrics_, health_,
+                              [] { return std::chrono::steady_clock::now(); });
+  http::add_index_route(router);
+  http::ServerSettings server;
+  server.address = settings_.http.address();
+  auto started = http::Server::start(server, std::move(router));
+  if (!started) return fail(started.error());
+  server_ = std::move(*started);
+  return kExitClean;
+}
+
+int Run::prepare_topics() {
+  client_ = client_settings(settings_, settings_.application());
+  client_.log = write_kafka_log;
+  auto admin = kafka::Admin::open(client_);
+  if (!admin) return fail(admin.error());
+  auto report = segmentd::prepare_topics(settings_, **admin, settings_.topics.create());
+  if (!report) return fail(report.error(), kExitBroker);
+  for (const std::string& note : report->notes) observe::log_line(LogLevel::kWarning, note);
+  for (const std::string& name : report->created) {
+    observe::log_line(LogLevel::kInfo, "topic created", {{"topic", name}});
+  }
+  if (!report->problems.empty()) {
+    std::string text = "the topics are not as they must be:";
+    for (const std::string& problem : report->problems) text += "\n  " + problem;
+    return fail({Errc::kUnavailable, text});
+  }
+  partitions_ = report->input_partitions;
+  return kExitClean;
+}
+
+int Run::open_kafka() {
+  auto broker = kafka::open_broker(client_);
+  if (!broker) return fail(broker.error());
+  broker_ = std::move(*broker);
+  // First the producer: opening it ends what a killed predecessor of this name left open.
+  kafka::TransactionLogOptions options;
+  options.transactional_id = member_;
+  options.input_topic = settings_.input.topic();
+  options.topics = output_topics(settings_);
+  auto log = kafka::open_transaction_log(client_, options);
+  if (!log) return fail(log.error(), kExitBroker);
+  log_ = std::move(*log);
+  auto reader = ModelReader::start(*broker_, settings_.model_topic(), epochs_);
+  if (!reader) return fail(reader.error(), kExitBroker);
+  model_reader_ = std::move(*reader);
+  if (auto complete = model_reader_->wait_until_complete(kModelTimeout); !complete) {
+    return fail(complete.error());
+  }
+  return kExitClean;
+}
+
+int Run::work(const std::atomic<bool>& stop) {
+  auto rules = decode_rules(settings_);
+  if (!rules) return fail(rules.error());
+  auto decoder = Decoder::create(std::move(*rules));
+  if (!decoder) return fail(decoder.error());
+  Pipeline pipeline(pipeline_rules(settings_, member_, partitions_), std::move(*decoder), epochs_);
+  const RocksEnvironment rocks(rocks_options(settings_));
+  const auto open_store = [&](std::int32_t partition) -> Result<std::unique_ptr<Store>> {
+    auto store = RocksStore::open(rocks, directory_->partition(partition));
+    if (!store) return store.error();
+    return std::unique_ptr<Store>(std::move(*store));
+  };
+  Restorer restorer({*broker_, settings_.changelog_topic(), pipeline.partition_rules(), epochs_,
+                     member_, open_store, random_uuid, wall_now});
+  kafka::SourceOptions source;
+  source.topic = settings_.input.topic();
+  source.instance = member_;
+  source.queue_bytes = settings_.limits.queue_bytes();
+  Worker worker(worker_rules(settings_),
+                {[&](RebalanceListener& listener) {
+                   return kafka::open_source(client_, source, listener);
+                 },
+                 *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now,
+                 settings_.input.topic()});
+  const WorkerEnd end = worker.run(stop);
+  if (end.kind != WorkerEnd::Kind::kStopped) return fail({Errc::kCorrupt, end.what}, exit_code(end));
+  observe::log_line(LogLevel::kInfo, "stopped");
+  return kExitClean;
+}
+
+int Run::go(const std::atomic<bool>& stop) {
+  if (const int code = open_state(); code != kExitClean) return code;
+  if (const int code = serve(); code != kExitClean) return code;
+  observe::log_line(LogLevel::kInfo, "segmentd starts",
+                    {{"version", kVersion},
+                     {"application", settings_.application()},
+                     {"instance", member_},
+                     {"brokers", settings_.bootstrap_servers()},
+                     {"input", settings_.input.topic()},
+                     {"state_dir", settings_.state_dir()},
+                     {"http_port", server_->port()}});
+  if (const int code = prepare_topics(); code != kExitClean) return code;
+  if (const int code = open_kafka(); code != kExitClean) return code;
+  return work(stop);
+}
+
+int run_daemon(const config::ConfigArguments& arguments) {
+  const auto settings = load_or_explain(arguments);
+  if (!settings) return kExitUsage;
+  observe::set_up_log({static_cast<observe::LogLevel>(settings->log.level()),
+                       static_cast<observe::LogFormat>(settings->log.format())});
+  std::atomic<bool> stop{false};
+  const Signals signals(stop);
+  Run run(*settings);
+  return run.go(stop);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<config::ConfigArguments>();
+  CLI::App* command = app.add_subcommand(
+      "run", "Work: orders from Kafka in, segment changes out, until TERM or INT");
+  add_config_flags(*command, *arguments);
+  command->callback([arguments, &action] { action = [arguments] { return run_daemon(*arguments); }; });
+}
+
+}  // namespace segmentd

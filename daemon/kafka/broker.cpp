@@ -1,0 +1,107 @@
+#include "daemon/kafka/broker.hpp"
+
+#include <mutex>
+#include <utility>
+
+namespace segmentd::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Asks for the ends of partitions as one isolation level sees them.
+class EndAsker {
+ public:
+  explicit EndAsker(LogLine log) : hooks_{std::move(log), nullptr} {}
+
+  Result<void> open(const ClientSettings& settings, const char* isolation) {
+    auto conf = make_conf(settings, hooks_, {},
+                          {{"group.id", settings.group},
+                           {"isolation.level", isolation},
+                           {"enable.auto.commit", "false"}});
+    if (!conf) return conf.error();
+    auto handle = make_consumer(std::move(*conf));
+    if (!handle) return handle.error();
+    handle_ = std::move(*handle);
+    return {};
+  }
+
+  /// First and next offset.
+  Result<std::pair<std::int64_t, std::int64_t>> ask(const std::string& topic,
+                                                    std::int32_t partition, milliseconds timeout) {
+    std::int64_t first = 0;
+    std::int64_t end = 0;
+    const auto err = rd_kafka_query_watermark_offsets(handle_.get(), topic.c_str(), partition,
+                                                      &first, &end, timeout_ms(timeout));
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair{first, end};
+    return Error{errc_of(err), topic + "/" + std::to_string(partition) + ": " + describe(err)};
+  }
+
+ private:
+  Hooks hooks_;
+  Handle handle_;
+};
+
+class KafkaBroker final : public Broker {
+ public:
+  explicit KafkaBroker(const ClientSettings& settings)
+      : settings_(settings), committed_(settings.log), uncommitted_(settings.log) {}
+
+  Result<void> open() {
+    if (auto opened = committed_.open(settings_, "read_committed"); !opened) return opened;
+    return uncommitted_.open(settings_, "read_uncommitted");
+  }
+
+  Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
+                                                 std::span<const ReadFrom> from) override {
+    return open_log_reader(settings_, topic, from);
+  }
+  Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
+                                milliseconds timeout) override;
+  Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
+
+ private:
+  const ClientSettings settings_;
+  std::mutex asking_;  // over both below: a question is short
+  EndAsker committed_;
+  EndAsker uncommitted_;
+};
+
+Result<Watermarks> KafkaBroker::watermarks(const std::string& topic, std::int32_t partition,
+                                           milliseconds timeout) {
+  const std::lock_guard lock(asking_);
+  // In this order stable_end <= end even while the log grows.
+  auto stable = committed_.ask(topic, partition, timeout);
+  if (!stable) return stable.error();
+  auto all = uncommitted_.ask(topic, partition, timeout);
+  if (!all) return all.error();
+  return Watermarks{.first = all->first, .stable_end = stable->second, .end = all->second};
+}
+
+Result<void> KafkaBroker::fence(const std::string& transactional_id, milliseconds timeout) {
+  Hooks hooks{settings_.log, nullptr};
+  auto conf = make_conf(settings_, hooks, {}, {{"transactional.id", transactional_id}});
+  if (!conf) return conf.error();
+  auto producer = make_producer(std::move(*conf));
+  if (!producer) return producer.error();
+  const auto until = Clock::now() + timeout;
+  for (;;) {
+    const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
+    KafkaError error(
+        rd_kafka_init_transactions(producer->get(), timeout_ms(std::max(left, milliseconds(1)))));
+    if (!error) return {};
+    if (rd_kafka_error_is_retriable(error.get()) != 0 && Clock::now() < until) continue;
+    const auto code = rd_kafka_error_code(error.get());
+    return Error{errc_of(code), "fence " + transactional_id + ": " +
+                                    describe(code, rd_kafka_error_string(error.get()))};
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Broker>> open_broker(const ClientSettings& settings) {
+  auto broker = std::make_unique<KafkaBroker>(settings);
+  if (auto opened = broker->open(); !opened) return opened.error();
+  return std::unique_ptr<Broker>(std::move(broker));
+}
+
+}  // namespace segmentd::kafka

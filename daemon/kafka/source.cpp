@@ -1,0 +1,383 @@
+#include "daemon/kafka/source.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "daemon/kafka/request_watch.hpp"
+
+namespace segmentd::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Tuned for a local queue of more than a second at peak rate: when it runs full the library stops
+// fetching and looks again up to a second later.
+const std::vector<Property> kTuned = {
+    {"queued.min.messages", "2000000"},
+    {"fetch.wait.max.ms", "25"},
+    {"fetch.min.bytes", "1"},
+    {"fetch.error.backoff.ms", "100"},
+    {"check.crcs", "false"},
+    {"session.timeout.ms", "6000"},
+    {"heartbeat.interval.ms", "1000"},
+    {"max.poll.interval.ms", "60000"},
+};
+
+std::vector<Property> required_of(const ClientSettings& settings, const SourceOptions& options) {
+  return {
+      {"group.id", settings.group},
+      {"group.instance.id", options.instance},
+      {"partition.assignment.strategy", "cooperative-sticky"},
+      {"isolation.level", "read_committed"},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"enable.partition.eof", "true"},
+      {"auto.offset.reset", "error"},
+      {"queued.max.messages.kbytes",
+       std::to_string(std::max<std::int64_t>(options.queue_bytes >> 10, 1))},
+  };
+}
+
+constexpr milliseconds kEndPatience{2'000};
+
+/// What the group metadata says, read from the library's serialisation: magic, generation in this
+/// machine's byte order, group, member, both ending in NUL.
+GroupStamp stamp_of(std::string metadata) {
+  constexpr std::string_view kMagic = "CGMDv2:";
+  GroupStamp stamp;
+  const std::size_t fixed = kMagic.size() + sizeof(stamp.generation);
+  if (metadata.size() < fixed || metadata.compare(0, kMagic.size(), kMagic) != 0) return stamp;
+  std::memcpy(&stamp.generation, metadata.data() + kMagic.size(), sizeof(stamp.generation));
+  const std::size_t group_end = metadata.find('\0', fixed);
+  if (group_end == std::string::npos) return stamp;
+  const std::size_t member_end = metadata.find('\0', group_end + 1);
+  if (member_end == std::string::npos) return stamp;
+  stamp.member_id = metadata.substr(group_end + 1, member_end - group_end - 1);
+  stamp.metadata = std::move(metadata);
+  return stamp;
+}
+
+class KafkaSource final : public Source {
+ public:
+  KafkaSource(LogLine log, std::string topic, RebalanceListener& listener)
+      : client_(std::make_shared<Client>()), topic_(std::move(topic)), listener_(listener) {
+    client_->hooks = {std::move(log), this};
+  }
+  ~KafkaSource() override { end(kEndPatience); }
+
+  Result<void> open(const ClientSettings& settings, const SourceOptions& options);
+
+  Polled poll(milliseconds timeout) override;
+  Result<void> activate(std::int32_t partition, std::int64_t next_offset) override;
+  void ignore(std::int32_t partition) override { part(partition).ignored = true; }
+  Result<void> rejoin(milliseconds timeout) override;
+  GroupStamp group() const override;
+  Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
+                                                 milliseconds timeout) const override;
+  std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
+  void leave(milliseconds timeout) override;
+  void stay(milliseconds timeout) override { end(timeout); }
+
+ private:
+  struct Part {
+    bool owned = false;
+    bool active = false;  // in the library's assignment
+    bool ignored = false;
+    std::int64_t next = 0;  // records below are not for us
+  };
+
+  /// What the library's threads use: it outlives us if the handle does.
+  struct Client {
+    Hooks hooks;
+    RequestWatch watch;
+    Handle handle;  // last: goes first
+  };
+
+  static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
+                           rd_kafka_topic_partition_list_t* list, void* hooks);
+  void assigned(const std::vector<std::int32_t>& partitions);
+  void revoked(const std::vector<std::int32_t>& partitions);
+
+  Part& part(std::int32_t partition);
+  bool owns_any() const;
+  Result<void> subscribe();
+  /// Polls records away until the listener has heard that nothing is ours. False: not in time.
+  bool give_back(Clock::time_point until);
+  std::optional<Polled> take(RawMessage message);
+  SourceTrouble trouble_of(const rd_kafka_message_t& message) const;
+
+  rd_kafka_t* handle() const { return client_->handle.get(); }
+  void end(milliseconds timeout);
+
+  std::shared_ptr<Client> client_;
+  std::string topic_;
+  RebalanceListener& listener_;
+  std::vector<Part> parts_;  // by partition number
+};
+
+Result<void> KafkaSource::open(const ClientSettings& settings, const SourceOptions& options) {
+  auto conf = make_conf(settings, client_->hooks, kTuned, required_of(settings, options));
+  if (!conf) return conf.error();
+  rd_kafka_conf_set_rebalance_cb(conf->get(), &KafkaSource::on_rebalance);
+  client_->watch.attach(conf->get());
+  auto made = make_consumer(std::move(*conf));
+  if (!made) return made.error();
+  client_->handle = std::move(*made);
+  return subscribe();
+}
+
+Result<void> KafkaSource::subscribe() {
+  Partitions topics(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(topics.get(), topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  if (auto err = rd_kafka_subscribe(handle(), topics.get())) {
+    return Error{errc_of(err), "subscribe to " + topic_ + ": " + describe(err)};
+  }
+  return {};
+}
+
+KafkaSource::Part& KafkaSource::part(std::int32_t partition) {
+  const auto at = static_cast<std::size_t>(partition);
+  if (at >= parts_.size()) parts_.resize(at + 1);
+  return parts_[at];
+}
+
+bool KafkaSource::owns_any() const {
+  for (const Part& p : parts_) {
+    if (p.owned) return true;
+  }
+  return false;
+}
+
+// --- ownership ---
+
+void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
+                               rd_kafka_topic_partition_list_t* list, void* hooks) {
+  auto* self = static_cast<KafkaSource*>(static_cast<Hooks*>(hooks)->owner);
+  if (self == nullptr) {  // already ended
+    rd_kafka_assign(handle, nullptr);
+    return;
+  }
+  std::vector<std::int32_t> partitions;
+  for (int i = 0; i < list->cnt; ++i) partitions.push_back(list->elems[i].partition);
+  if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    self->assigned(partitions);
+  } else if (what == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    self->revoked(partitions);
+  } else {
+    rd_kafka_assign(handle, nullptr);
+  }
+}
+
+// Acknowledged with nothing: a partition enters the library's assignment when it is activated, with
+// its offset. Until then no record of it can come.
+void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
+  Partitions none(rd_kafka_topic_partition_list_new(0));
+  KafkaError(rd_kafka_incremental_assign(handle(), none.get()));
+  for (const std::int32_t p : partitions) part(p) = Part{.owned = true};
+  listener_.on_assigned(partitions);
+}
+
+// The only place that unassigns: elsewhere it would answer a revoke still in the queue, and hide
+// it.
+void KafkaSource::revoked(const std::vector<std::int32_t>& partitions) {
+  if (rd_kafka_assignment_lost(handle()) != 0) {
+    listener_.on_lost(partitions);
+  } else {
+    listener_.on_revoked(partitions);
+  }
+  Partitions active(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const std::int32_t p : partitions) {
+    if (part(p).active) rd_kafka_topic_partition_list_add(active.get(), topic_.c_str(), p);
+    part(p) = Part{};
+  }
+  // Also when nothing was active: it is the answer the group waits for.
+  KafkaError refused(rd_kafka_incremental_unassign(handle(), active.get()));
+  if (refused && client_->hooks.log) client_->hooks.log(3, rd_kafka_error_string(refused.get()));
+}
+
+Result<void> KafkaSource::activate(std::int32_t partition, std::int64_t next_offset) {
+  Part& p = part(partition);
+  const std::string where = topic_ + "/" + std::to_string(partition);
+  if (!p.owned) return Error{Errc::kBadInput, where + ": not assigned to this member"};
+  if (p.active) return Error{Errc::kBadInput, where + ": active already"};
+  if (next_offset < 0) return Error{Errc::kBadInput, where + ": offset below 0"};
+  Partitions list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), partition)->offset = next_offset;
+  if (KafkaError error(rd_kafka_incremental_assign(handle(), list.get())); error) {
+    return Error{Errc::kRetry, where + ": " + rd_kafka_error_string(error.get())};
+  }
+  p.active = true;
+  p.next = next_offset;
+  return {};
+}
+
+bool KafkaSource::give_back(Clock::time_point until) {
+  rd_kafka_unsubscribe(handle());
+  while (owns_any() && Clock::now() < until) {
+    RawMessage ignored(rd_kafka_consumer_poll(handle(), 10));
+  }
+  return !owns_any();
+}
+
+Result<void> KafkaSource::rejoin(milliseconds timeout) {
+  if (!give_back(Clock::now() + timeout)) {
+    return Error{Errc::kRetry, topic_ + ": the group did not take our partitions back in time"};
+  }
+  return subscribe();
+}
+
+void KafkaSource::leave(milliseconds timeout) {
+  const auto until = Clock::now() + timeout;
+  const bool member = group().generation >= 0;
+  const auto goodbyes = client_->watch.answers(Api::kLeaveGroup);
+  if (give_back(until) && member) {
+    // A static member that is closed before its LeaveGroup is out never sends it, and its
+    // partitions stand still until its session ends.
+    while (client_->watch.answers(Api::kLeaveGroup) == goodbyes && Clock::now() < until) {
+      RawMessage ignored(rd_kafka_consumer_poll(handle(), 5));
+    }
+  }
+  end(std::max(std::chrono::duration_cast<milliseconds>(until - Clock::now()), kEndPatience));
+}
+
+// librdkafka 2.0.2 sometimes never returns from destroying a member in the middle of a rebalance.
+// Then the handle is left behind: whoever destroys a Source is about to end the process.
+void KafkaSource::end(milliseconds timeout) {
+  if (!client_) return;
+  client_->hooks.owner = nullptr;
+  auto gone = std::make_shared<std::promise<void>>();
+  auto waiting = gone->get_future();
+  std::thread([client = std::move(client_), gone]() mutable {
+    client->handle.reset();
+    gone->set_value();
+  }).detach();
+  waiting.wait_for(timeout);
+}
+
+// --- records ---
+
+Polled KafkaSource::poll(milliseconds timeout) {
+  const auto until = Clock::now() + timeout;
+  milliseconds left = timeout;
+  for (;;) {
+    RawMessage message(rd_kafka_consumer_poll(handle(), timeout_ms(left)));
+    if (!message) return Idle{};
+    if (auto polled = take(std::move(message))) return std::move(*polled);
+    // Something that is not for us: a parked partition may send a lot of it.
+    left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
+    if (left.count() <= 0) return Idle{};
+  }
+}
+
+std::optional<Polled> KafkaSource::take(RawMessage message) {
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
+      message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    return trouble_of(*message);
+  }
+  Part& p = part(message->partition);
+  if (!p.active || p.ignored || message->offset < p.next) return std::nullopt;
+  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    return PartitionEnd{message->partition, message->offset};
+  }
+  p.next = message->offset + 1;
+  return message_of(std::move(message));
+}
+
+SourceTrouble KafkaSource::trouble_of(const rd_kafka_message_t& message) const {
+  using Kind = SourceTrouble::Kind;
+  SourceTrouble trouble{Kind::kTransient, -1,
+                        describe(message.err, rd_kafka_message_errstr(&message))};
+  if (message.rkt != nullptr) trouble.partition = message.partition;
+  auto code = message.err;
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> why{};
+    code = rd_kafka_fatal_error(handle(), why.data(), why.size());
+    trouble.kind = Kind::kFatal;
+    trouble.what = describe(code, why.data());
+  }
+  if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+      code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+    trouble.kind = Kind::kOffsetOutOfRange;
+  } else if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+    trouble.kind = Kind::kFenced;
+  } else if (errc_of(code) == Errc::kMisconfigured) {
+    trouble.kind = Kind::kFatal;
+  }
+  return trouble;
+}
+
+std::optional<std::int64_t> KafkaSource::last_known_end(std::int32_t partition) const {
+  std::int64_t first = -1;
+  std::int64_t end = -1;
+  if (rd_kafka_get_watermark_offsets(handle(), topic_.c_str(), partition, &first, &end) !=
+          RD_KAFKA_RESP_ERR_NO_ERROR ||
+      end < 0) {
+    return std::nullopt;
+  }
+  return end;
+}
+
+// --- the group ---
+
+GroupStamp KafkaSource::group() const {
+  using Metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                                   Destroy<rd_kafka_consumer_group_metadata_destroy>>;
+  const Metadata metadata(rd_kafka_consumer_group_metadata(handle()));
+  if (!metadata) return {};
+  void* bytes = nullptr;
+  std::size_t size = 0;
+  if (KafkaError error(rd_kafka_consumer_group_metadata_write(metadata.get(), &bytes, &size));
+      error) {
+    return {};
+  }
+  GroupStamp stamp = stamp_of(std::string(static_cast<const char*>(bytes), size));
+  rd_kafka_mem_free(handle(), bytes);
+  // Asked after the metadata was taken: what is lost later cannot be behind metadata taken earlier.
+  stamp.lost = rd_kafka_assignment_lost(handle()) != 0;
+  return stamp;
+}
+
+Result<std::vector<CommittedOffset>> KafkaSource::committed(
+    std::span<const std::int32_t> partitions, milliseconds timeout) const {
+  Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const std::int32_t p : partitions) {
+    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), p);
+  }
+  // With read_committed the library asks for stable offsets and waits for open transactions.
+  if (auto err = rd_kafka_committed(handle(), list.get(), timeout_ms(timeout))) {
+    return Error{errc_of(err), "committed offsets of " + topic_ + ": " + describe(err)};
+  }
+  std::vector<CommittedOffset> answer;
+  for (const std::int32_t p : partitions) {
+    const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic_.c_str(), p);
+    if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return Error{errc_of(found->err), "committed offset of " + topic_ + "/" + std::to_string(p) +
+                                            ": " + describe(found->err)};
+    }
+    CommittedOffset offset{.partition = p, .next_offset = {}, .metadata = {}};
+    if (found->offset >= 0) {
+      offset.next_offset = found->offset;
+      if (found->metadata != nullptr) {
+        offset.metadata.assign(static_cast<const char*>(found->metadata), found->metadata_size);
+      }
+    }
+    answer.push_back(std::move(offset));
+  }
+  return answer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> open_source(const ClientSettings& settings,
+                                            const SourceOptions& options,
+                                            RebalanceListener& listener) {
+  auto source = std::make_unique<KafkaSource>(settings.log, options.topic, listener);
+  if (auto opened = source->open(settings, options); !opened) return opened.error();
+  return std::unique_ptr<Source>(std::move(source));
+}
+
+}  // namespace segmentd::kafka

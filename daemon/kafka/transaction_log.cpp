@@ -1,0 +1,245 @@
+#include "daemon/kafka/transaction_log.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "daemon/kafka/transactional_producer.hpp"
+
+namespace segmentd::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Outcome = TransactionResult::Outcome;
+
+// librdkafka 2.0.2 may forget to drop a record that came back to be retried while the abort began,
+// and then waits for its time-out (seen: 10 s after "not leader for partition"). A new producer
+// ends the transaction sooner.
+constexpr milliseconds kAbortPatience{2'000};
+
+/// The errors after which a transaction is known not to be committed and the producer is sound.
+bool is_definite(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+         code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+Partitions list_of(const std::string& topic, std::span<const InputOffset> offsets) {
+  Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const InputOffset& offset : offsets) {
+    auto* entry = rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), offset.partition);
+    entry->offset = offset.next_offset;
+    if (offset.metadata.empty()) continue;
+    entry->metadata = std::malloc(offset.metadata.size());  // the list frees it
+    std::memcpy(entry->metadata, offset.metadata.data(), offset.metadata.size());
+    entry->metadata_size = offset.metadata.size();
+  }
+  return list;
+}
+
+// The library tells null from empty by the pointer, and copies what it gets.
+void* bytes_of(const std::optional<std::string_view>& text) {
+  if (!text) return nullptr;
+  return const_cast<char*>(text->data() != nullptr ? text->data() : "");
+}
+std::size_t size_of(const std::optional<std::string_view>& text) {
+  return text ? text->size() : 0;
+}
+
+class KafkaTransactionLog final : public TransactionLog {
+ public:
+  KafkaTransactionLog(const ClientSettings& settings, const TransactionLogOptions& options)
+      : settings_(settings), options_(options) {}
+
+  Result<void> begin() override;
+  Result<void> produce(OutputTopic topic, std::int32_t partition,
+                       std::optional<std::string_view> key, std::optional<std::string_view> value,
+                       std::span<const Header> headers) override;
+  TransactionResult commit(std::span<const InputOffset> offsets, const GroupStamp& group) override;
+  TransactionResult abort() override;
+  Result<void> reopen() override;
+  std::uint64_t replaced() const override { return replaced_; }
+
+ private:
+  enum class State {
+    kReady,         // begin() may come
+    kReplaceFirst,  // nothing is unknown, but this producer must not begin another transaction
+    kBroken,        // reopen() must come
+  };
+
+  rd_kafka_resp_err_t enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
+                              std::optional<std::string_view> key,
+                              std::optional<std::string_view> value,
+                              std::span<const Header> headers);
+  KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
+  KafkaError abort_now();
+  TransactionResult settle(Outcome outcome, std::string what);
+  TransactionResult refused(const rd_kafka_error_t& error);
+  TransactionResult undecided(const char* during, const rd_kafka_error_t& error);
+
+  const ClientSettings settings_;
+  const TransactionLogOptions options_;
+  std::unique_ptr<TransactionalProducer> producer_;
+  State state_ = State::kBroken;
+  std::uint64_t replaced_ = 0;
+  std::uint32_t produced_ = 0;
+};
+
+Result<void> KafkaTransactionLog::reopen() {
+  state_ = State::kBroken;
+  producer_.reset();  // two of one id would fence each other
+  auto fresh = std::make_unique<TransactionalProducer>(settings_, options_);
+  if (auto opened = fresh->open(Clock::now() + options_.open_timeout); !opened) return opened;
+  producer_ = std::move(fresh);
+  state_ = State::kReady;
+  return {};
+}
+
+Result<void> KafkaTransactionLog::begin() {
+  if (state_ == State::kReplaceFirst) {
+    if (auto anew = reopen(); !anew) {
+      state_ = State::kReplaceFirst;
+      return anew;
+    }
+    ++replaced_;
+  }
+  if (state_ == State::kBroken) return Error{Errc::kRetry, "begin: the producer must be reopened"};
+  producer_->forget();
+  KafkaError error(rd_kafka_begin_transaction(producer_->handle()));
+  if (!error) return {};
+  // No transaction is open: a new producer mends whatever this one has.
+  state_ = State::kReplaceFirst;
+  return Error{Errc::kRetry, std::string("begin: ") + rd_kafka_error_string(error.get())};
+}
+
+rd_kafka_resp_err_t KafkaTransactionLog::enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
+                                                 std::optional<std::string_view> key,
+                                                 std::optional<std::string_view> value,
+                                                 std::span<const Header> headers) {
+  if (headers.empty()) {
+    const int queued = rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, bytes_of(value),
+                                        size_of(value), bytes_of(key), size_of(key), nullptr);
+    return queued == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error();
+  }
+  rd_kafka_headers_t* list = rd_kafka_headers_new(headers.size());
+  for (const Header& header : headers) {
+    rd_kafka_header_add(list, header.name.data(), static_cast<ssize_t>(header.name.size()),
+                        header.value.data(), static_cast<ssize_t>(header.value.size()));
+  }
+  const auto err = rd_kafka_producev(
+      producer_->handle(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
+      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(bytes_of(value), size_of(value)),
+      RD_KAFKA_V_KEY(bytes_of(key), size_of(key)), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_headers_destroy(list);  // else the library's
+  return err;
+}
+
+Result<void> KafkaTransactionLog::produce(OutputTopic topic, std::int32_t partition,
+                                          std::optional<std::string_view> key,
+                                          std::optional<std::string_view> value,
+                                          std::span<const Header> headers) {
+  const auto at = static_cast<std::size_t>(topic);
+  const auto where = [&] { return options_.topics[at] + "/" + std::to_string(partition) + ": "; };
+  if (state_ != State::kReady) return Error{Errc::kRetry, where() + "no transaction is open"};
+  // Delivery reports are taken now and then, lest they pile up until the commit.
+  if (++produced_ % 512 == 0) rd_kafka_poll(producer_->handle(), 0);
+  const auto until = Clock::now() + producer_->transaction_timeout();
+  for (;;) {
+    const auto err = enqueue(producer_->topic(at), partition, key, value, headers);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < until) {
+      rd_kafka_poll(producer_->handle(), 10);
+      continue;
+    }
+    const auto errc = err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? Errc::kBadInput : errc_of(err);
+    return Error{errc, where() + describe(err)};
+  }
+}
+
+KafkaError KafkaTransactionLog::send_offsets(std::span<const InputOffset> offsets,
+                                             const GroupStamp& group) {
+  rd_kafka_consumer_group_metadata_t* metadata = nullptr;
+  KafkaError error(rd_kafka_consumer_group_metadata_read(&metadata, group.metadata.data(),
+                                                         group.metadata.size()));
+  if (error) return error;
+  const Partitions list = list_of(options_.input_topic, offsets);
+  error.reset(rd_kafka_send_offsets_to_transaction(producer_->handle(), list.get(), metadata,
+                                                   timeout_ms(producer_->transaction_timeout())));
+  rd_kafka_consumer_group_metadata_destroy(metadata);
+  return error;
+}
+
+TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offsets,
+                                              const GroupStamp& group) {
+  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}};
+  // The library would skip an empty list and commit unfenced, and the broker takes an empty member
+  // unchecked.
+  if (offsets.empty() || !group.valid()) {
+    KafkaError error(abort_now());
+    if (error) return undecided("abort", *error);
+    return settle(Outcome::kAborted, "not fenced: no offsets, or no valid membership");
+  }
+  if (KafkaError error = send_offsets(offsets, group); error) {
+    if (is_definite(rd_kafka_error_code(error.get()))) return refused(*error);
+    return undecided("offsets", *error);
+  }
+  const int timeout = timeout_ms(producer_->transaction_timeout());
+  if (KafkaError error(rd_kafka_commit_transaction(producer_->handle(), timeout)); error) {
+    return undecided("commit", *error);
+  }
+  TransactionResult result = settle(Outcome::kCommitted, {});
+  result.written = producer_->written();
+  return result;
+}
+
+TransactionResult KafkaTransactionLog::abort() {
+  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}};
+  if (KafkaError error = abort_now(); error) {
+    return undecided("abort", *error);
+  }
+  return settle(Outcome::kAborted, {});
+}
+
+KafkaError KafkaTransactionLog::abort_now() {
+  return KafkaError(rd_kafka_abort_transaction(producer_->handle(), timeout_ms(kAbortPatience)));
+}
+
+/// The end of the transaction is known, by an answer of the broker.
+TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
+  if (producer_->stray()) state_ = State::kReplaceFirst;
+  return {outcome, std::move(what), {}};
+}
+
+/// The group's coordinator refused our offsets, so no commit was ever asked for.
+TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
+  std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
+  if (KafkaError failed = abort_now(); failed) {
+    state_ = State::kReplaceFirst;
+    return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}};
+  }
+  return settle(Outcome::kAborted, std::move(why));
+}
+
+TransactionResult KafkaTransactionLog::undecided(const char* during,
+                                                 const rd_kafka_error_t& error) {
+  state_ = State::kBroken;
+  const auto code = rd_kafka_error_code(&error);
+  std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
+  if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();
+  const auto root = rd_kafka_fatal_error(producer_->handle(), nullptr, 0);
+  if (is_fenced(code) || is_fenced(root)) return {Outcome::kFenced, std::move(what), {}};
+  const bool hopeless =
+      errc_of(code) == Errc::kMisconfigured || errc_of(root) == Errc::kMisconfigured;
+  return {hopeless ? Outcome::kFatal : Outcome::kUnknown, std::move(what), {}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TransactionLog>> open_transaction_log(const ClientSettings& settings,
+                                                             const TransactionLogOptions& options) {
+  auto log = std::make_unique<KafkaTransactionLog>(settings, options);
+  if (auto opened = log->reopen(); !opened) return opened.error();
+  return std::unique_ptr<TransactionLog>(std::move(log));
+}
+
+}  // namespace segmentd::kafka

@@ -1,0 +1,46 @@
+// Reads the command line and hands over to one command; the only file that knows them all.
+//
+// Threads of `segmentd run`, all of them:
+//   main       builds the parts, then runs the worker's loop: poll, rebalance, decide, commit, store
+//   signal     waits for TERM and INT and asks the worker to stop; no work happens in a signal handler
+//   restore    reads changelogs of partitions that were assigned, opens their stores
+//   http-0..3  answer from finished pictures that the worker publishes after each commit
+//   librdkafka, RocksDB: threads of their own; their callbacks only enqueue
+#include <exception>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "daemon/commands/command.hpp"
+
+int main(int argc, char** argv) {
+  using namespace segmentd;
+  CLI::App app{
+      "segmentd: orders in, segment changes out, exactly once.\n"
+      "Settings come from defaults, --config FILE, SEGMENTD_* variables and --set, later ones first.\n"
+      "Exit codes: 0 clean, 2 usage or configuration, 3 broker or topic, 4 state unsafe, 5 fenced by "
+      "another instance, 70 a bug.",
+      "segmentd"};
+  app.require_subcommand(1);
+  Action action;
+  add_run(app, action);
+  add_replay(app, action);
+  add_import(app, action);
+  add_check(app, action);
+  add_config(app, action);
+  add_watch(app, action);
+  add_topics(app, action);
+  add_version(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? kExitClean : kExitUsage;
+  }
+  try {
+    return action();
+  } catch (const std::exception& e) {
+    std::cerr << "segmentd: bug: " << e.what() << '\n';
+    return kExitBug;
+  }
+}

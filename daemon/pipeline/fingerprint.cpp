@@ -1,0 +1,42 @@
+#include "daemon/pipeline/fingerprint.hpp"
+
+#include <map>
+#include <sstream>
+
+namespace segmentd {
+namespace {
+
+std::map<std::string, std::string> lines_of(const std::string& text) {
+  std::map<std::string, std::string> values;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t equals = line.find('=');
+    if (equals != std::string::npos) values[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+  return values;
+}
+
+}  // namespace
+
+Result<void> check_fingerprint(const std::string& stored, const std::string& configured) {
+  if (stored == configured) return {};
+  const auto before = lines_of(stored);
+  const auto now = lines_of(configured);
+  std::string differs;
+  for (const auto& [key, value] : now) {
+    const auto it = before.find(key);
+    if (it != before.end() && it->second == value) continue;
+    differs += (differs.empty() ? "" : "; ") + key + " is '" + value + "', the state was made under '" +
+               (it == before.end() ? "(not set)" : it->second) + "'";
+  }
+  for (const auto& [key, value] : before) {
+    if (!now.contains(key)) differs += "; " + key + " is gone, it was '" + value + "'";
+  }
+  if (differs.empty()) return {};
+  return Error{Errc::kMisconfigured,
+               differs +
+                   ". Set it back, or start a new application id (setting `application`), which reads "
+                   "the input from its beginning"};
+}
+
+}  // namespace segmentd

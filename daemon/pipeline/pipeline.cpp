@@ -1,0 +1,254 @@
+#include "daemon/pipeline/pipeline.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/wire/epoch_json.hpp"
+#include "daemon/wire/reject_text.hpp"
+
+namespace segmentd {
+namespace {
+
+observe::RecordType type_of(std::optional<RecordType> type) {
+  return type ? static_cast<observe::RecordType>(*type) : observe::RecordType::kUnknown;
+}
+
+const char* name_of(Partitioner partitioner) {
+  return partitioner == Partitioner::kMurmur2 ? "murmur2" : "consistent";
+}
+
+}  // namespace
+
+Pipeline::Pipeline(PipelineRules rules, Decoder decoder, Epochs& epochs)
+    : rules_(std::move(rules)), decoder_(std::move(decoder)), epochs_(epochs) {}
+
+// --- partitions ---
+
+void Pipeline::add(std::unique_ptr<Partition> partition) {
+  const std::int32_t number = partition->number();
+  partitions_[number] = std::move(partition);
+}
+
+std::unique_ptr<Partition> Pipeline::remove(std::int32_t partition) {
+  const auto it = partitions_.find(partition);
+  if (it == partitions_.end()) return nullptr;
+  std::unique_ptr<Partition> removed = std::move(it->second);
+  partitions_.erase(it);
+  if (partition == 0) publication_.reset();  // who owns partition 0 next judges again
+  return removed;
+}
+
+Partition* Pipeline::find(std::int32_t partition) {
+  const auto it = partitions_.find(partition);
+  return it == partitions_.end() ? nullptr : it->second.get();
+}
+
+// --- records in ---
+
+void Pipeline::hold(Message message) {
+  Partition* partition = find(message.partition);
+  if (partition == nullptr || message.offset < partition->next_expected_offset()) return;
+  Held held{std::move(message), {}, observe::RecordType::kUnknown};
+  DecodedRecord decoded = decoder_.decode(held.message.key, held.message.value);
+  held.type = type_of(decoder_.last_type());
+  if (auto* record = std::get_if<Record>(&decoded); record != nullptr) {
+    if (auto refused = check_partition(held.message, *record)) decoded = std::move(*refused);
+  }
+  held.decoded = std::move(decoded);
+  partition->set_at_end(false);
+  partition->hold(std::move(held));
+}
+
+std::optional<Reject> Pipeline::check_partition(const Message& message, const Record& record) const {
+  if (!rules_.partitioner || record.customer_id.empty() || !message.key) return std::nullopt;
+  const std::int32_t expected =
+      partition_of(*rules_.partitioner, *message.key, rules_.partition_count);
+  if (expected == message.partition) return std::nullopt;
+  return reject_wrong_partition(message.partition, expected, name_of(*rules_.partitioner));
+}
+
+void Pipeline::reached_end(std::int32_t partition, bool at_end) {
+  if (Partition* p = find(partition); p != nullptr) p->set_at_end(at_end);
+}
+
+std::size_t Pipeline::held_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [number, partition] : partitions_) bytes += partition->held_bytes();
+  return bytes;
+}
+
+void Pipeline::tick(Instant wall) {
+  if (rules_.partition.event_clock) return;
+  for (auto& [number, partition] : partitions_) {
+    if (partition->at_end()) partition->wish_clock(wall);
+  }
+}
+
+// --- decisions ---
+
+Result<Pipeline::Next> Pipeline::advance(Instant wall) {
+  Budget budget{rules_.transaction_records_max, rules_.transaction_bytes_max, rules_.overlay_rows_max};
+  while (true) {
+    if (publication_) return Next::kCommit;
+    catch_up();
+    bool spent = false;
+    bool awaiting = false;
+    for (auto& [number, partition] : partitions_) {
+      if (partition->sweeping()) {
+        budget.records = std::min(budget.records, rules_.relabel_per_transaction_max);
+      }
+      auto state = partition->advance(budget, wall);
+      if (!state) {
+        failed_partition_ = number;
+        return state.error().within("partition " + std::to_string(number));
+      }
+      spent = spent || *state == Partition::State::kSpent;
+      awaiting = awaiting || *state == Partition::State::kAwaiting;
+    }
+    if (spent) return Next::kCommit;
+    if (!awaiting) return Next::kIdle;
+    if (!evaluate()) return Next::kContinue;
+  }
+}
+
+std::optional<Instant> Pipeline::first_awaiting() const {
+  std::optional<Instant> first;
+  for (const auto& [number, partition] : partitions_) {
+    const std::optional<Instant> at = partition->awaiting();
+    if (at && (!first || *at < *first)) first = at;
+  }
+  return first;
+}
+
+/// With the event clock: every partition stands at an evaluation instant or has nothing more to read now.
+/// Beyond the bound of held records nobody is waited for: the judgement takes the others as they are.
+bool Pipeline::all_have_met() const {
+  const bool met = std::all_of(partitions_.begin(), partitions_.end(), [](const auto& p) {
+    return p.second->awaiting() || p.second->at_end();
+  });
+  return met || held_bytes() > rules_.held_bytes_max;
+}
+
+/// Judges the first instant that somebody stands at, if it is ours to judge, and lets them go on. False =
+/// somebody has to read on first. With the wall clock nobody waits for anybody: one partition that is
+/// behind must not hold up the events of the others.
+bool Pipeline::evaluate() {
+  const std::optional<Instant> at = first_awaiting();
+  if (!at) return true;
+  const Partition* modeller = find(0);
+  const auto newest = epochs_.newest();
+  const bool judged = newest != nullptr && *at <= std::max(judged_upto_, newest->epoch().instant);
+  if (judged) {
+    // A partition that comes late to an instant: epochs never go back in time.
+  } else if (rules_.own_epochs && rules_.partition.event_clock) {
+    if (modeller == nullptr && modeller_expected_) return false;
+    if (modeller != nullptr) {
+      if (!all_have_met()) return false;
+      judge_at(*at);
+    }
+  } else if (rules_.own_epochs && modeller != nullptr && modeller->awaiting() == at) {
+    judge_at(*at);
+  }
+  for (auto& [number, partition] : partitions_) {
+    if (partition->awaiting() == at) partition->pass_evaluation();
+  }
+  return true;
+}
+
+/// Partitions that missed an epoch adopt the newest one as soon as no sweep is under way.
+void Pipeline::catch_up() {
+  const std::shared_ptr<const Model> newest = epochs_.newest();
+  if (newest == nullptr) return;
+  for (auto& [number, partition] : partitions_) {
+    if (newest->epoch().number > partition->meta().epoch && !partition->sweeping()) {
+      partition->adopt(newest);
+    }
+  }
+}
+
+Population Pipeline::population(Instant at) {
+  Population population;
+  for (auto& [number, partition] : partitions_) {
+    partition->rebase_sums(at);
+    const Segmenter& segmenter = partition->segmenter();
+    population.origin = segmenter.origin();
+    population.clusters.resize(segmenter.sums().size());  // all stand in the same epoch: catch_up()
+    for (std::size_t j = 0; j < segmenter.sums().size(); ++j) {
+      population.clusters[j].add(segmenter.sums()[j]);
+    }
+    population.customers += segmenter.placed();
+    const auto first = segmenter.first_order_at();
+    if (first && (!population.first_order_at || *first < *population.first_order_at)) {
+      population.first_order_at = first;
+    }
+  }
+  population.sample = [this] {
+    std::vector<Sampled> sample;
+    for (const auto& [number, partition] : partitions_) {
+      const std::vector<Sampled> part = partition->segmenter().sample();
+      sample.insert(sample.end(), part.begin(), part.end());
+    }
+    trim_sample(sample, rules_.model.sample_max);
+    return sample;
+  };
+  return population;
+}
+
+void Pipeline::judge_at(Instant at) {
+  judged_upto_ = at;
+  const std::shared_ptr<const Model> incumbent = epochs_.newest();
+  const Population everybody = population(at);
+  std::optional<Epoch> epoch = judge(rules_.model, incumbent.get(), everybody, at);
+  if (incumbent != nullptr) quality_ = quality_of(*incumbent, everybody, at);
+  if (!epoch) return;
+  publication_ = Publication{*epoch, epoch_key(epoch->number), {}};
+  append_epoch(publication_->json, *epoch);
+  published_ = false;
+  partitions_.at(0)->touch();
+}
+
+// --- the transaction ---
+
+bool Pipeline::touched() const {
+  return std::any_of(partitions_.begin(), partitions_.end(),
+                     [](const auto& p) { return p.second->touched(); });
+}
+
+Result<void> Pipeline::put_all(OutputSink& sink, Instant wall, std::vector<InputOffset>& offsets) {
+  for (auto& [number, partition] : partitions_) {
+    if (!partition->touched()) continue;
+    if (number == 0 && publication_) {
+      if (auto ok = sink.put(OutputTopic::kModel, 0, publication_->key, publication_->json, {}); !ok) {
+        return ok;
+      }
+    }
+    if (auto ok = partition->put_all(sink, wall); !ok) return ok;
+    offsets.push_back(partition->offset());
+  }
+  return {};
+}
+
+Result<void> Pipeline::committed(std::int32_t partition, std::int64_t changelog_offset,
+                                 Instant wall) {
+  Partition* p = find(partition);
+  if (p == nullptr) return {};
+  if (partition == 0 && publication_) published_ = true;
+  if (auto ok = p->committed(changelog_offset, wall); !ok) {
+    return ok.error().within("partition " + std::to_string(partition));
+  }
+  return {};
+}
+
+void Pipeline::settled() {
+  if (!publication_ || !published_) return;
+  const Epoch epoch = std::move(publication_->epoch);
+  publication_.reset();
+  adopt(epoch);
+}
+
+void Pipeline::adopt(const Epoch& epoch) {
+  epochs_.add(epoch);
+  catch_up();
+}
+
+}  // namespace segmentd

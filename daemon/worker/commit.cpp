@@ -1,0 +1,204 @@
+// How a worker commits: the transaction, its outcome, and what to do when that is not known.
+#include <algorithm>
+#include <thread>
+
+#include "daemon/worker/worker.hpp"
+
+namespace segmentd {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using observe::LogLevel;
+
+constexpr milliseconds kCommittedTimeout{10'000};
+constexpr int kAbortsInARowMax = 3;
+constexpr milliseconds kAbortPause{20};
+constexpr milliseconds kFlushLook{500};  // asking RocksDB costs something
+
+/// Writes a transaction's content to Kafka.
+class LogSink final : public OutputSink {
+ public:
+  explicit LogSink(TransactionLog& log) : log_(log) {}
+
+  Result<void> put(OutputTopic topic, std::int32_t partition, std::optional<std::string_view> key,
+                   std::optional<std::string_view> value,
+                   std::span<const HeaderText> headers) override {
+    headers_.clear();
+    for (const HeaderText& h : headers) headers_.push_back({h.name, h.value});
+    auto produced = log_.produce(topic, partition, key, value, headers_);
+    if (!produced) failed_partition = partition;
+    return produced;
+  }
+
+  std::int32_t failed_partition = -1;
+
+ private:
+  TransactionLog& log_;
+  std::vector<Header> headers_;
+};
+
+}  // namespace
+
+Worker::Commit Worker::commit() {
+  const GroupStamp stamp = source_->group();
+  if (!stamp.valid() || !stamp.same_member(noted_)) return Commit::kNotNow;  // W2
+  const SteadyTime begin = SteadyClock::now();
+  if (auto begun = parts_.log.begin(); !begun) {
+    if (begun.error().code == Errc::kUnavailable) end(WorkerEnd::Kind::kBroker, begun.error().what);
+    observe::log_limited(limit_, "begin", parts_.wall(), LogLevel::kWarning,
+                         "no transaction can be begun; trying again",
+                         {{"what", begun.error().what}});
+    return Commit::kNotNow;
+  }
+  LogSink sink(parts_.log);
+  std::vector<InputOffset> offsets;
+  if (auto put = parts_.pipeline.put_all(sink, parts_.wall(), offsets); !put) {
+    const TransactionResult aborted = parts_.log.abort();
+    if (put.error().code == Errc::kBadInput) {
+      park(sink.failed_partition, observe::ParkReason::kRepeatedFailure,
+           put.error().what +
+               ". Raise kafka.message.max.bytes and the topics' max.message.bytes, or lower "
+               "orders.remembered");
+    }
+    return conclude(aborted, offsets);
+  }
+  const TransactionResult result = parts_.log.commit(offsets, stamp);
+  if (result.outcome == TransactionResult::Outcome::kCommitted) {
+    const std::chrono::duration<double> took = SteadyClock::now() - begin;
+    commit_tally_.commit_duration.observe(took.count());
+  }
+  return conclude(result, offsets);
+}
+
+Worker::Commit Worker::conclude(const TransactionResult& result,
+                                const std::vector<InputOffset>& offsets) {
+  using Outcome = TransactionResult::Outcome;
+  switch (result.outcome) {
+    case Outcome::kCommitted:
+      ++commit_tally_.transactions[observe::TransactionOutcome::kCommitted];
+      store_committed(offsets, result.written);
+      return Commit::kDone;
+    case Outcome::kAborted:
+      ++commit_tally_.transactions[observe::TransactionOutcome::kAborted];
+      observe::log_limited(limit_, "aborted", parts_.wall(), LogLevel::kInfo,
+                           "transaction aborted; the same goes out again", {{"what", result.what}});
+      // W4. The first abort is an ordinary rebalance; then give the broker time.
+      if (++aborts_in_a_row_ > kAbortsInARowMax) std::this_thread::sleep_for(kAbortPause);
+      return Commit::kAborted;
+    case Outcome::kFatal:
+      end(WorkerEnd::Kind::kBroker, result.what);
+      [[fallthrough]];
+    case Outcome::kFenced:
+    case Outcome::kUnknown: break;
+  }
+  ++commit_tally_.transactions[observe::TransactionOutcome::kUnknown];
+  observe::log_line(LogLevel::kWarning, "a transaction's outcome is unknown; resolving",
+                    {{"what", result.what}});
+  for (const InputOffset& offset : offsets) {
+    doubts_[offset.partition] = Doubt{std::stoll(offset.metadata)};
+  }
+  if (offsets.empty()) doubts_[-1] = Doubt{};  // nothing to ask about, but the producer is to be replaced
+  return Commit::kInDoubt;
+}
+
+void Worker::store_committed(const std::vector<InputOffset>& offsets,
+                             const std::vector<Written>& written) {
+  aborts_in_a_row_ = 0;
+  for (const InputOffset& offset : offsets) {
+    std::int64_t changelog_offset = -1;
+    for (const Written& w : written) {
+      if (w.topic == OutputTopic::kChangelog && w.partition == offset.partition) {
+        changelog_offset = w.last_offset;
+      }
+    }
+    store_one(offset.partition, changelog_offset);
+  }
+  parts_.pipeline.settled();
+  filling_ = false;
+  last_commit_ = parts_.wall();
+}
+
+/// P2: the store hears of it only here. Then, and only then, do the counters move.
+void Worker::store_one(std::int32_t partition, std::int64_t changelog_offset) {
+  Partition* p = parts_.pipeline.find(partition);
+  if (p == nullptr) return;
+  const Instant now = parts_.wall();
+  for (const std::int64_t ms : p->applied_timestamps_ms()) {
+    if (ms < 0) continue;
+    commit_tally_.order_to_commit.observe(static_cast<double>(now.ms - ms) /
+                                          static_cast<double>(kMsPerSecond));
+  }
+  auto stored = parts_.pipeline.committed(partition, changelog_offset, now);
+  parts_.metrics.publish(p->tally());
+  p->tally() = {};
+  if (!stored) park_for(partition, stored.error());
+}
+
+/// W3.
+void Worker::resolve() {
+  if (auto opened = parts_.log.reopen(); !opened) {
+    if (opened.error().code != Errc::kRetry) end(WorkerEnd::Kind::kBroker, opened.error().what);
+    observe::log_limited(limit_, "reopen", parts_.wall(), LogLevel::kWarning,
+                         "the producer cannot be replaced yet; trying again",
+                         {{"what", opened.error().what}});
+    return;
+  }
+  ++commit_tally_.producer_reopens;
+  doubts_.erase(-1);
+  std::vector<std::int32_t> asked;
+  for (const auto& [partition, doubt] : doubts_) asked.push_back(partition);
+  if (asked.empty()) return;
+  auto committed = source_->committed(asked, kCommittedTimeout);
+  if (!committed) {
+    observe::log_limited(limit_, "resolve", parts_.wall(), LogLevel::kWarning,
+                         "the committed offsets are not known yet; trying again",
+                         {{"what", committed.error().what}});
+    return;
+  }
+  bool happened = false;
+  for (const CommittedOffset& offset : *committed) {
+    const std::int64_t ours = doubts_.at(offset.partition).txn_seq;
+    doubts_.erase(offset.partition);
+    if (offset.metadata == std::to_string(ours)) {
+      ++commit_tally_.resolutions[observe::Resolution::kCommitted];
+      happened = true;
+      store_one(offset.partition, -1);
+    } else if ((ours == 1 && !offset.next_offset) || offset.metadata == std::to_string(ours - 1)) {
+      ++commit_tally_.resolutions[observe::Resolution::kNotCommitted];
+    } else {
+      ++commit_tally_.resolutions[observe::Resolution::kNotOurs];
+      // Another owner went on from here: what we decided is worth nothing. The group will tell us.
+      parts_.pipeline.remove(offset.partition);
+      source_->ignore(offset.partition);
+      observe::log_line(LogLevel::kWarning, "dropped: another member has gone on with it",
+                        {{"partition", offset.partition}, {"txn_seq", offset.metadata}});
+    }
+  }
+  if (happened) {
+    parts_.pipeline.settled();
+    last_commit_ = parts_.wall();
+  }
+  filling_ = parts_.pipeline.touched();
+}
+
+void Worker::flush_stores() {
+  const SteadyTime now = SteadyClock::now();
+  if (now - flush_looked_at_ < kFlushLook) return;
+  flush_looked_at_ = now;
+  for (const auto& [number, partition] : parts_.pipeline.partitions()) {
+    SteadyTime& flushed = flushed_at_[number];
+    const std::uint64_t unflushed = partition->store().statistics().unflushed_rows;
+    if (unflushed == 0) {
+      flushed = now;
+      continue;
+    }
+    if (now - flushed < rules_.flush_interval && unflushed < rules_.flush_rows) continue;
+    flushed = now;
+    if (auto ok = partition->store().flush(); !ok) {
+      park_for(number, ok.error());
+      return;  // the map changed
+    }
+  }
+}
+
+}  // namespace segmentd

@@ -1,0 +1,104 @@
+// What a worker says of itself: gauges, health.
+#include <algorithm>
+
+#include "daemon/worker/worker.hpp"
+
+namespace segmentd {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+observe::PartitionGauges active_gauges(const Partition& partition, const Source* source,
+                                       Instant wall) {
+  observe::PartitionGauges g;
+  g.partition = partition.number();
+  g.state = observe::PartitionState::kActive;
+  g.held_records = partition.held();
+  const auto end = source == nullptr ? std::nullopt : source->last_known_end(partition.number());
+  if (end) g.lag_records = std::max<std::int64_t>(0, *end - partition.meta().next_offset);
+  if (partition.at_end()) g.lag_records = 0;
+  if (partition.meta().clock) {
+    g.clock_lag_seconds = static_cast<double>(wall - *partition.meta().clock) /
+                          static_cast<double>(kMsPerSecond);
+  }
+  return g;
+}
+
+void add_segments(observe::Gauges& gauges, const Segmenter& segmenter) {
+  const auto tallies = segmenter.by_segment();
+  for (std::size_t s = 0; s < tallies.size(); ++s) {
+    observe::SegmentGauges& g = gauges.segments[segment_word(static_cast<Segment>(s))];
+    g.customers += static_cast<std::uint64_t>(tallies[s].customers);
+    g.revenue_minor += tallies[s].revenue_minor;
+  }
+}
+
+void add_store(observe::StoreGauges& gauges, const StoreStatistics& s) {
+  gauges.live_data_bytes += s.disk_bytes;
+  gauges.memtable_bytes += s.memtable_bytes;
+  gauges.pending_compaction_bytes += s.pending_compaction_bytes;
+  gauges.background_errors += s.background_errors;
+}
+
+}  // namespace
+
+void Worker::report(bool force) {
+  const SteadyTime now = SteadyClock::now();
+  if (!force && now - reported_at_ < rules_.report_every) return;
+  reported_at_ = now;
+  parts_.metrics.publish(commit_tally_);
+  commit_tally_ = {};
+  report_gauges();
+  say_parked();
+  http::WorkerHealth health;
+  health.progress = now;
+  if (end_) health.failed = end_->what;
+  if (!noted_.valid()) health.not_ready.push_back("not yet a member of the group");
+  if (!doubts_.empty()) health.not_ready.push_back("a transaction's outcome is being resolved");
+  for (const std::int32_t p : owned_) {
+    if (parked_.contains(p)) {
+      health.not_ready.push_back("partition " + std::to_string(p) + " is parked: " +
+                                 parked_.at(p).what);
+    } else if (parts_.pipeline.find(p) == nullptr) {
+      health.not_ready.push_back("partition " + std::to_string(p) + " is being restored");
+    }
+  }
+  parts_.health.publish(rules_.worker, std::move(health));
+}
+
+void Worker::report_gauges() {
+  observe::Gauges gauges;
+  const Instant wall = parts_.wall();
+  for (const std::int32_t p : owned_) {
+    const Partition* partition = parts_.pipeline.find(p);
+    if (partition == nullptr) {
+      observe::PartitionGauges g;
+      g.partition = p;
+      if (const auto it = parked_.find(p); it != parked_.end()) {
+        g.state = observe::PartitionState::kParked;
+        g.park_reason = it->second.reason;
+      } else {
+        g.restore_rows_remaining =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, parts_.restorer.remaining(p)));
+      }
+      gauges.partitions.push_back(g);
+      continue;
+    }
+    gauges.partitions.push_back(active_gauges(*partition, source_.get(), wall));
+    add_segments(gauges, partition->segmenter());
+    add_store(gauges.store, partition->store().statistics());
+    gauges.rows_cached += partition->rows().size();
+    gauges.overlay_rows += partition->rows().dirty().size();
+    gauges.overlay_bytes += partition->overlay_bytes();
+  }
+  gauges.last_commit = last_commit_;
+  if (const auto model = parts_.pipeline.newest_model(); model != nullptr) {
+    gauges.model.epoch = static_cast<std::uint64_t>(model->epoch().number);
+    gauges.model.inertia = parts_.pipeline.quality().inertia;
+    gauges.model.excess_ratio = parts_.pipeline.quality().excess;
+    gauges.model.published = model->epoch().instant;
+  }
+  parts_.metrics.publish(rules_.worker, gauges);
+}
+
+}  // namespace segmentd

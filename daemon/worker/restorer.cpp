@@ -1,0 +1,172 @@
+#include "daemon/worker/restorer.hpp"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "daemon/observe/log.hpp"
+#include "state/codec.hpp"
+
+namespace segmentd {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::size_t kBatchRecords = 20'000;
+constexpr milliseconds kReadWait{100};
+constexpr milliseconds kFenceTimeout{30'000};
+/// How long the changelog's end may stay behind an open transaction before its writer is fenced.
+constexpr milliseconds kHiddenEndPatience{1'000};
+constexpr milliseconds kRetryPause{250};
+constexpr std::int64_t kNewStoreOffset = 0;
+
+Error cancelled_error() { return {Errc::kRetry, "taken away while it was restored"}; }
+
+}  // namespace
+
+Restorer::Restorer(RestorerParts parts)
+    : parts_(std::move(parts)), thread_([this] { work(); }) {}
+
+Restorer::~Restorer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    current_cancelled_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Restorer::request(std::int32_t partition) {
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_.push_back(partition);
+  }
+  changed_.notify_all();
+}
+
+void Restorer::cancel(std::int32_t partition) {
+  std::unique_lock lock(mutex_);
+  std::erase(wanted_, partition);
+  if (current_ == partition) current_cancelled_ = true;
+  changed_.wait(lock, [&] { return current_ != partition; });
+  std::erase_if(done_, [&](const Restored& r) { return r.partition == partition; });
+  remaining_.erase(partition);
+}
+
+std::optional<Restored> Restorer::take() {
+  const std::lock_guard lock(mutex_);
+  if (done_.empty()) return std::nullopt;
+  Restored restored = std::move(done_.front());
+  done_.pop_front();
+  return restored;
+}
+
+std::int64_t Restorer::remaining(std::int32_t partition) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = remaining_.find(partition);
+  return it == remaining_.end() ? 0 : it->second;
+}
+
+bool Restorer::cancelled(std::int32_t partition) const {
+  const std::lock_guard lock(mutex_);
+  return stop_ || (current_ == partition && current_cancelled_);
+}
+
+void Restorer::work() {
+  while (true) {
+    std::int32_t partition = -1;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stop_ || !wanted_.empty(); });
+      if (stop_) return;
+      partition = current_ = wanted_.front();
+      current_cancelled_ = false;
+      wanted_.pop_front();
+    }
+    std::optional<Restored> restored = restore(partition);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!current_cancelled_) {
+        done_.push_back(std::move(*restored));
+      }
+      restored.reset();  // closes the store before cancel() returns
+      current_ = -1;
+      remaining_.erase(partition);
+    }
+    changed_.notify_all();
+  }
+}
+
+Restored Restorer::restore(std::int32_t partition) {
+  auto store = parts_.open_store(partition);
+  if (!store) return {partition, store.error()};
+  if (auto read = read_changelog(partition, **store); !read) return {partition, read.error()};
+  return {partition, Partition::open(parts_.rules, partition, std::move(*store), parts_.epochs,
+                                     parts_.new_uuid())};
+}
+
+/// Reads until position = LSO = HW: everything decided is in the store, nothing is open behind it.
+Result<void> Restorer::read_changelog(std::int32_t partition, Store& store) {
+  const auto position = store.position();
+  const ReadFrom from{partition, position ? position->next_offset : kFromBeginning};
+  const ReadFrom froms[] = {from};
+  auto reader = parts_.broker.open_reader(parts_.changelog_topic, froms);
+  if (!reader) return reader.error();
+  SteadyClock::time_point seen_moving = SteadyClock::now();
+  while (true) {
+    if (cancelled(partition)) return cancelled_error();
+    auto any = read_batch(**reader, partition, store);
+    if (!any && any.error().code == Errc::kRetry) {
+      std::this_thread::sleep_for(kRetryPause);
+      continue;
+    }
+    if (!any) return any.error();
+    const ReadProgress progress = (*reader)->progress(partition);
+    if (progress.complete()) break;
+    const SteadyClock::time_point now = SteadyClock::now();
+    if (!progress.at_stable_end || *any) seen_moving = now;
+    if (now - seen_moving < kHiddenEndPatience) continue;
+    if (auto fenced = fence_writer(store); !fenced) return fenced.error();
+    seen_moving = now;
+  }
+  Position end = store.position().value_or(Position{kNewStoreOffset, std::nullopt});
+  end.complete_at = parts_.wall();
+  return store.write({}, end);
+}
+
+Result<bool> Restorer::read_batch(LogReader& reader, std::int32_t partition, Store& store) {
+  std::vector<Message> records;
+  if (auto read = reader.read(records, kBatchRecords, kReadWait); !read) return read.error();
+  {
+    const std::lock_guard lock(mutex_);
+    remaining_[partition] = reader.progress(partition).remaining();
+  }
+  if (records.empty()) return false;
+  std::vector<RowWrite> rows;
+  rows.reserve(records.size());
+  for (const Message& record : records) {
+    if (!record.key) continue;
+    rows.push_back({std::string(*record.key), std::nullopt});
+    if (record.value) rows.back().value = std::string(*record.value);
+  }
+  Position position = store.position().value_or(Position{});
+  position.next_offset = records.back().offset + 1;
+  if (auto written = store.write(rows, position); !written) return written.error();
+  return true;
+}
+
+Result<void> Restorer::fence_writer(Store& store) {
+  auto bytes = store.get(kMetaKey);
+  if (!bytes) return bytes.error();
+  if (!bytes->has_value()) return {};
+  auto meta = decode_meta(**bytes);
+  if (!meta) return meta.error();
+  if (meta->writer.empty() || meta->writer == parts_.own_writer) return {};
+  observe::log_line(observe::LogLevel::kWarning,
+                    "an open transaction hides the changelog's end: fencing its writer",
+                    {{"partition", meta->partition}, {"writer", meta->writer}});
+  return parts_.broker.fence(meta->writer, kFenceTimeout);
+}
+
+}  // namespace segmentd

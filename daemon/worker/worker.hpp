@@ -1,0 +1,151 @@
+// One worker: one member of the group, one transactional producer, the partitions assigned to it.
+//
+//   round:  take what is restored -> poll -> decide (pipeline) -> commit -> store -> report
+//
+// Rules it keeps, beside P1-P4 of pipeline.hpp:
+//   W1  Poll, rebalance callbacks and commit happen on this one thread.
+//   W2  A commit goes out only with the group metadata of the last callback and an assignment that is
+//       not lost; else the group is polled first.
+//   W3  A transaction whose outcome is unknown is resolved before anything else is decided: the producer
+//       is replaced, then the committed offset's metadata tells (our txn_seq: it happened; the one
+//       before: it did not; anything else: the partition is another's now).
+//   W4  An aborted transaction rewinds nothing: what was decided goes out again.
+//   W5  In a revoke: one commit, stores closed, then the answer. Never a resolution.
+//   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others go on.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/http/health.hpp"
+#include "daemon/observe/log.hpp"
+#include "daemon/observe/metrics.hpp"
+#include "daemon/pipeline/pipeline.hpp"
+#include "daemon/ports.hpp"
+#include "daemon/worker/restorer.hpp"
+
+namespace segmentd {
+
+struct WorkerRules {
+  milliseconds commit_interval{25};
+  milliseconds idle_poll{20};
+  milliseconds report_every{500};
+  milliseconds flush_interval{30'000};
+  std::uint64_t flush_rows = 500'000;
+  std::int64_t poll_records_max = 10'000;  // read before deciding
+  std::size_t held_bytes_max = 64U << 20U;
+  bool start_at_earliest = true;  // where neither state nor a committed offset exists
+  bool leave_on_stop = true;
+  int worker = 0;
+};
+
+/// Why run() returned.
+struct WorkerEnd {
+  enum class Kind { kStopped, kBroker, kState, kFenced };
+  Kind kind = Kind::kStopped;
+  std::string what;
+};
+
+/// What a worker works with; all outlive it.
+struct WorkerParts {
+  std::function<Result<std::unique_ptr<Source>>(RebalanceListener&)> open_source;
+  TransactionLog& log;
+  Broker& broker;
+  Pipeline& pipeline;
+  Restorer& restorer;
+  observe::Metrics& metrics;
+  http::HealthBoard& health;
+  std::function<Instant()> wall;
+  std::string input_topic;
+};
+
+class Worker final : public RebalanceListener {
+ public:
+  Worker(WorkerRules rules, WorkerParts parts);
+
+  /// Joins the group and works until `stop` is set or it cannot go on.
+  WorkerEnd run(const std::atomic<bool>& stop);
+
+  void on_assigned(std::span<const std::int32_t> partitions) override;
+  void on_revoked(std::span<const std::int32_t> partitions) override;
+  void on_lost(std::span<const std::int32_t> partitions) override;
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  struct Parked {
+    observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
+    std::string what;
+  };
+  /// A partition's place in a transaction whose outcome is not known.
+  struct Doubt {
+    std::int64_t txn_seq = 0;
+  };
+
+  // --- the round ---
+  void round();
+  void poll();
+  bool handle(Polled polled);
+  void forget_old_ends();
+  void decide_and_commit();
+  void shut_down();
+
+  // --- partitions ---
+  void take_restored();
+  void activate(Restored restored);
+  std::optional<std::int64_t> starting_offset(const Meta& meta, const CommittedOffset& committed);
+  void restore_again(std::int32_t partition, const std::string& why);
+  void park(std::int32_t partition, observe::ParkReason reason, const std::string& what);
+  void park_for(std::int32_t partition, const Error& error);
+  void release(std::span<const std::int32_t> partitions);
+  bool owned(std::int32_t partition) const { return owned_.contains(partition); }
+
+  // --- committing ---
+  enum class Commit { kDone, kNotNow, kAborted, kInDoubt };
+  Commit commit();
+  Commit conclude(const TransactionResult& result, const std::vector<InputOffset>& offsets);
+  void store_committed(const std::vector<InputOffset>& offsets, const std::vector<Written>& written);
+  void store_one(std::int32_t partition, std::int64_t changelog_offset);
+  void resolve();
+  void flush_stores();
+
+  // --- saying ---
+  void report(bool force);
+  void report_gauges();
+  void note_stamp();
+  void end(WorkerEnd::Kind kind, const std::string& what);
+  void say_parked();
+
+  const WorkerRules rules_;
+  WorkerParts parts_;
+  std::unique_ptr<Source> source_;
+  GroupStamp noted_;
+  std::set<std::int32_t> owned_;
+  std::map<std::int32_t, Parked> parked_;
+  std::map<std::int32_t, int> restore_attempts_;
+  std::map<std::int32_t, SteadyTime> restore_not_before_;
+  std::map<std::int32_t, Doubt> doubts_;   // W3; not empty = nothing is decided
+  std::map<std::int32_t, SteadyTime> flushed_at_;
+  std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
+  std::optional<WorkerEnd> end_;
+  SteadyTime transaction_since_{};
+  bool filling_ = false;     // something was decided since the last commit
+  bool drained_ = false;     // the last poll found nothing more
+  int aborts_in_a_row_ = 0;
+  SteadyTime reported_at_{};
+  SteadyTime flush_looked_at_{};
+  std::optional<Instant> last_commit_;
+  observe::CommitTally commit_tally_;
+  observe::RateLimit limit_;
+};
+
+}  // namespace segmentd

@@ -1,0 +1,211 @@
+#include "state/state_dir.hpp"
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace segmentd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLockFile = "LOCK";
+constexpr const char* kIdentityFile = "identity";
+constexpr std::string_view kFirstLine = "segmentd state directory, format 1\n";
+constexpr std::string_view kApplicationKey = "application=";
+constexpr std::string_view kInstanceKey = "instance=";
+constexpr mode_t kFileMode = 0644;
+
+Error error_of(const fs::path& path, std::error_code code) {
+  const bool full = code == std::errc::no_space_on_device;
+  return {full ? Errc::kUnavailable : Errc::kMisconfigured, path.string() + ": " + code.message()};
+}
+
+Error last_error(const fs::path& path) {
+  return error_of(path, {errno, std::generic_category()});
+}
+
+/// An open file, closed at the end of the scope.
+class File {
+ public:
+  File(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, kFileMode)) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+std::optional<std::string> read_all(int fd) {
+  std::string text;
+  std::array<char, 4096> chunk{};
+  for (;;) {
+    const ssize_t got = ::pread(fd, chunk.data(), chunk.size(), static_cast<off_t>(text.size()));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::nullopt;
+    if (got == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+/// The file is there whole or not at all, also after a power cut.
+Result<void> write_durably(const fs::path& path, std::string_view text) {
+  const fs::path temporary = path.string() + ".new";
+  {
+    const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (file.get() < 0 || !write_all(file.get(), text) || ::fsync(file.get()) != 0) {
+      return last_error(temporary);
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return last_error(path);
+  const File directory(path.parent_path(), O_RDONLY | O_DIRECTORY);
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return last_error(path.parent_path());
+  return {};
+}
+
+struct Identity {
+  std::string application;
+  std::string instance;
+};
+
+/// Takes `key` and the rest of its line from the front.
+std::optional<std::string> take_line(std::string_view& text, std::string_view key) {
+  const std::size_t end = text.find('\n');
+  if (!text.starts_with(key) || end == std::string_view::npos) return std::nullopt;
+  std::string value(text.substr(key.size(), end - key.size()));
+  text.remove_prefix(end + 1);
+  return value;
+}
+
+std::optional<Identity> parse_identity(std::string_view text) {
+  if (!text.starts_with(kFirstLine)) return std::nullopt;
+  text.remove_prefix(kFirstLine.size());
+  std::optional<std::string> application = take_line(text, kApplicationKey);
+  if (!application) return std::nullopt;
+  std::optional<std::string> instance = take_line(text, kInstanceKey);
+  if (!instance || instance->empty() || !text.empty()) return std::nullopt;
+  return Identity{*std::move(application), *std::move(instance)};
+}
+
+std::string identity_text(const Identity& identity) {
+  std::string text(kFirstLine);
+  text.append(kApplicationKey).append(identity.application).append("\n");
+  text.append(kInstanceKey).append(identity.instance).append("\n");
+  return text;
+}
+
+Result<int> take_lock(const fs::path& directory) {
+  const fs::path path = directory / kLockFile;
+  File file(path, O_RDWR | O_CREAT);
+  if (file.get() < 0) return last_error(path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return last_error(path);
+    const std::string holder = read_all(file.get()).value_or("");
+    return Error{Errc::kMisconfigured, directory.string() +
+                                           " is held by another segmentd, process " +
+                                           (holder.empty() ? "unknown" : holder) +
+                                           ": stop it, or give this one a state_dir of its own"};
+  }
+  if (::ftruncate(file.get(), 0) != 0 || !write_all(file.get(), std::to_string(::getpid()))) {
+    return last_error(path);
+  }
+  return file.release();
+}
+
+}  // namespace
+
+Result<StateDir> StateDir::open(const fs::path& directory, const std::string& application,
+                                const std::string& new_instance) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  if (failed) return error_of(directory, failed);
+  const Result<int> lock = take_lock(directory);
+  if (!lock) return lock.error();
+  StateDir opened(directory, *lock);
+  if (Result<void> known = opened.identify(application, new_instance); !known) return known.error();
+  return opened;
+}
+
+Result<void> StateDir::identify(const std::string& application, const std::string& new_instance) {
+  const fs::path path = directory_ / kIdentityFile;
+  const File file(path, O_RDONLY);
+  if (file.get() < 0 && errno != ENOENT) return last_error(path);
+  if (file.get() < 0) {
+    instance_ = new_instance;
+    return write_durably(path, identity_text({application, new_instance}));
+  }
+  const std::optional<std::string> text = read_all(file.get());
+  if (!text) return last_error(path);
+  std::optional<Identity> identity = parse_identity(*text);
+  if (!identity) return Error{Errc::kCorrupt, path.string() + ": not an identity segmentd wrote"};
+  if (identity->application != application) {
+    return Error{Errc::kMisconfigured, directory_.string() + " belongs to application '" +
+                                           identity->application + "', not to '" + application +
+                                           "'"};
+  }
+  instance_ = std::move(identity->instance);
+  return {};
+}
+
+StateDir::StateDir(StateDir&& other) noexcept
+    : directory_(std::move(other.directory_)),
+      instance_(std::move(other.instance_)),
+      lock_(std::exchange(other.lock_, -1)) {}
+
+StateDir& StateDir::operator=(StateDir&& other) noexcept {
+  std::swap(directory_, other.directory_);
+  std::swap(instance_, other.instance_);
+  std::swap(lock_, other.lock_);
+  return *this;
+}
+
+StateDir::~StateDir() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+fs::path StateDir::partition(std::int32_t n) const {
+  return directory_ / ("partition-" + std::to_string(n));
+}
+
+Result<void> StateDir::remove_partition(std::int32_t n) const {
+  std::error_code failed;
+  fs::remove_all(partition(n), failed);
+  if (failed) return error_of(partition(n), failed);
+  return {};
+}
+
+Result<void> StateDir::set_partition_aside(std::int32_t n) const {
+  fs::path aside = partition(n);
+  aside += ".aside";
+  std::error_code failed;
+  fs::remove_all(aside, failed);
+  if (failed) return error_of(aside, failed);
+  fs::rename(partition(n), aside, failed);
+  if (failed) return error_of(partition(n), failed);
+  return {};
+}
+
+}  // namespace segmentd

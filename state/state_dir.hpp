@@ -1,0 +1,57 @@
+// The state directory of one process: who holds it, who it belongs to, and where each partition
+// lies.
+//
+//   <directory>/LOCK           held (flock) while the process lives; its text is the holder's pid
+//   <directory>/identity       application and instance, written once
+//   <directory>/partition-<n>/ the store of input partition n
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "state/core/result.hpp"
+
+namespace segmentd {
+
+/// Holds the lock from open() to its destruction. Calls on different partitions may run at the same
+/// time.
+class StateDir {
+ public:
+  /// Creates what is absent. `new_instance` becomes the instance id of a directory that has none
+  /// yet: random, of the caller's making, one line. kMisconfigured: another process holds the
+  /// directory, it belongs to another application, or there is no access; kUnavailable: no room;
+  /// kCorrupt: the identity cannot be read.
+  static Result<StateDir> open(const std::filesystem::path& directory,
+                               const std::string& application, const std::string& new_instance);
+
+  StateDir(StateDir&& other) noexcept;
+  StateDir& operator=(StateDir&& other) noexcept;
+  StateDir(const StateDir&) = delete;
+  StateDir& operator=(const StateDir&) = delete;
+  ~StateDir();
+
+  const std::filesystem::path& directory() const { return directory_; }
+  /// The same for the life of the directory.
+  const std::string& instance() const { return instance_; }
+
+  /// Where partition n's store lies, whether it exists or not.
+  std::filesystem::path partition(std::int32_t n) const;
+  /// Deletes partition n's store; fine where there is none. It must be closed.
+  Result<void> remove_partition(std::int32_t n) const;
+  /// Moves a damaged store to `partition-<n>.aside`, in place of one that lies there. It must be
+  /// closed.
+  Result<void> set_partition_aside(std::int32_t n) const;
+
+ private:
+  StateDir(std::filesystem::path directory, int lock)
+      : directory_(std::move(directory)), lock_(lock) {}
+  Result<void> identify(const std::string& application, const std::string& new_instance);
+
+  std::filesystem::path directory_;
+  std::string instance_;
+  int lock_ = -1;  // the open file that carries the lock
+};
+
+}  // namespace segmentd

@@ -1,0 +1,103 @@
+// One process, one state directory: the lock, the identity, the places of partitions.
+#include "state/state_dir.hpp"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/support/temp_directory.hpp"
+
+namespace segmentd {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StateDirTest : public ::testing::Test {
+ protected:
+  fs::path directory() const { return temp_.path("state"); }
+  test::TempDirectory temp_;
+};
+
+TEST_F(StateDirTest, TheInstanceIsMadeOnce) {
+  {
+    const auto first = StateDir::open(directory(), "shop", "a1b2c3");
+    ASSERT_TRUE(first) << first.error().what;
+    EXPECT_EQ(first->instance(), "a1b2c3");
+  }
+  const auto second = StateDir::open(directory(), "shop", "another");
+  ASSERT_TRUE(second) << second.error().what;
+  EXPECT_EQ(second->instance(), "a1b2c3");
+}
+
+TEST_F(StateDirTest, ASecondHolderIsRefusedAndToldWhoHoldsIt) {
+  const auto first = StateDir::open(directory(), "shop", "a");
+  ASSERT_TRUE(first);
+  const auto second = StateDir::open(directory(), "shop", "b");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::kMisconfigured);
+  EXPECT_NE(second.error().what.find("process " + std::to_string(::getpid())), std::string::npos)
+      << second.error().what;
+  EXPECT_NE(second.error().what.find(directory().string()), std::string::npos);
+}
+
+TEST_F(StateDirTest, TheLockGoesWithItsHolder) {
+  auto first = StateDir::open(directory(), "shop", "a");
+  ASSERT_TRUE(first);
+  {
+    const StateDir moved = *std::move(first);
+    EXPECT_FALSE(StateDir::open(directory(), "shop", "b"));
+  }
+  EXPECT_TRUE(StateDir::open(directory(), "shop", "b"));
+}
+
+TEST_F(StateDirTest, AnotherApplicationsDirectoryIsRefused) {
+  ASSERT_TRUE(StateDir::open(directory(), "shop", "a"));
+  const auto other = StateDir::open(directory(), "warehouse", "b");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Errc::kMisconfigured);
+  EXPECT_NE(other.error().what.find("'shop'"), std::string::npos) << other.error().what;
+  EXPECT_TRUE(StateDir::open(directory(), "shop", "c")) << "the refused one let go of the lock";
+}
+
+TEST_F(StateDirTest, AnIdentityNobodyWroteIsCorrupt) {
+  fs::create_directories(directory());
+  for (const char* text : {"", "x", "segmentd state directory, format 1\napplication=shop\n",
+                           "segmentd state directory, format 1\napplication=shop\ninstance=\n",
+                           "segmentd state directory, format 2\napplication=shop\ninstance=a\n"}) {
+    temp_.file("state/identity", text);
+    const auto opened = StateDir::open(directory(), "shop", "a");
+    ASSERT_FALSE(opened) << text;
+    EXPECT_EQ(opened.error().code, Errc::kCorrupt);
+  }
+}
+
+TEST_F(StateDirTest, AFileInTheWayIsToldByName) {
+  temp_.file("state", "a file");
+  const auto opened = StateDir::open(directory(), "shop", "a");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::kMisconfigured);
+  EXPECT_NE(opened.error().what.find(directory().string()), std::string::npos);
+}
+
+TEST_F(StateDirTest, PartitionsAreRemovedAndSetAside) {
+  const auto opened = StateDir::open(directory(), "shop", "a");
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->partition(7), directory() / "partition-7");
+  EXPECT_TRUE(opened->remove_partition(7)) << "nothing there is fine";
+  for (const char* round : {"first", "second"}) {
+    fs::create_directories(opened->partition(7));
+    temp_.file("state/partition-7/data", round);
+    ASSERT_TRUE(opened->set_partition_aside(7));
+    EXPECT_FALSE(fs::exists(opened->partition(7)));
+    EXPECT_EQ(test::content_of(temp_.path("state/partition-7.aside/data")), round);
+  }
+  fs::create_directories(opened->partition(7));
+  ASSERT_TRUE(opened->remove_partition(7));
+  EXPECT_FALSE(fs::exists(opened->partition(7)));
+}
+
+}  // namespace
+}  // namespace segmentd
