@@ -1,7 +1,8 @@
 // Folding: what is beyond Rules::remembered_max becomes totals, oldest activity first.
 #include <algorithm>
-#include <compare>
 #include <cstddef>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "state/core/day_runs.hpp"
@@ -17,7 +18,9 @@ struct Candidate {
   Instant activity;
   Kind kind = kGroup;
   std::size_t index = 0;
-  auto operator<=>(const Candidate&) const = default;
+  bool operator<(const Candidate& other) const {
+    return std::tie(activity, kind, index) < std::tie(other.activity, other.kind, other.index);
+  }
 };
 
 std::int64_t entries(const OrderGroup& group) {
