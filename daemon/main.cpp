@@ -1,9 +1,9 @@
 // Reads the command line and hands over to one command; the only file that knows them all.
 //
 // Threads of `segmentd run`, all of them:
-//   main       builds the parts, then runs the worker's loop: poll, rebalance, decide, commit, store
-//   signal     waits for TERM and INT and asks the worker to stop; no work happens in a signal handler
-//   restore    reads changelogs of partitions that were assigned, opens their stores
+//   main       builds the parts, then runs the worker's loop: poll, rebalance, decide, commit,
+//   store signal     waits for TERM and INT and asks the worker to stop; no work happens in a
+//   signal handler restore    reads changelogs of partitions that were assigned, opens their stores
 //   http-0..3  answer from finished pictures that the worker publishes after each commit
 //   librdkafka, RocksDB: threads of their own; their callbacks only enqueue
 #include <exception>
@@ -17,8 +17,10 @@ int main(int argc, char** argv) {
   using namespace segmentd;
   CLI::App app{
       "segmentd: orders in, segment changes out, exactly once.\n"
-      "Settings come from defaults, --config FILE, SEGMENTD_* variables and --set, later ones first.\n"
-      "Exit codes: 0 clean, 2 usage or configuration, 3 broker or topic, 4 state unsafe, 5 fenced by "
+      "Settings come from defaults, --config FILE, SEGMENTD_* variables and --set, later ones "
+      "first.\n"
+      "Exit codes: 0 clean, 2 usage or configuration, 3 broker or topic, 4 state unsafe, 5 fenced "
+      "by "
       "another instance, 70 a bug.",
       "segmentd"};
   app.require_subcommand(1);

@@ -7,19 +7,26 @@ namespace {
 
 TimeFormat time_format(config::InputTimeFormat format) {
   switch (format) {
-    case config::InputTimeFormat::kRfc3339: return TimeFormat::kRfc3339;
-    case config::InputTimeFormat::kSeconds: return TimeFormat::kSeconds;
-    case config::InputTimeFormat::kMilliseconds: return TimeFormat::kMilliseconds;
-    case config::InputTimeFormat::kMicroseconds: return TimeFormat::kMicroseconds;
+    case config::InputTimeFormat::kRfc3339:
+      return TimeFormat::kRfc3339;
+    case config::InputTimeFormat::kSeconds:
+      return TimeFormat::kSeconds;
+    case config::InputTimeFormat::kMilliseconds:
+      return TimeFormat::kMilliseconds;
+    case config::InputTimeFormat::kMicroseconds:
+      return TimeFormat::kMicroseconds;
   }
   return TimeFormat::kRfc3339;
 }
 
 std::optional<Partitioner> partitioner(config::InputPartitioner choice) {
   switch (choice) {
-    case config::InputPartitioner::kMurmur2: return Partitioner::kMurmur2;
-    case config::InputPartitioner::kConsistent: return Partitioner::kConsistent;
-    case config::InputPartitioner::kUnchecked: return std::nullopt;
+    case config::InputPartitioner::kMurmur2:
+      return Partitioner::kMurmur2;
+    case config::InputPartitioner::kConsistent:
+      return Partitioner::kConsistent;
+    case config::InputPartitioner::kUnchecked:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -90,7 +97,8 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
                              std::int32_t partitions) {
   PipelineRules rules;
   PartitionRules& p = rules.partition;
-  p.segmenter.customers.money_from_payments = settings.input.money() == config::MoneySource::kPayments;
+  p.segmenter.customers.money_from_payments =
+      settings.input.money() == config::MoneySource::kPayments;
   p.segmenter.customers.remembered_max = static_cast<int>(settings.orders.remembered());
   p.segmenter.sample_salt = static_cast<std::uint64_t>(settings.model.seed());
   p.segmenter.announce_first_fit = settings.model.announce_first_fit();
@@ -130,7 +138,8 @@ OutputTopicNames output_topics(const config::Settings& settings) {
   return names;
 }
 
-kafka::ClientSettings client_settings(const config::Settings& settings, const std::string& client_id) {
+kafka::ClientSettings client_settings(const config::Settings& settings,
+                                      const std::string& client_id) {
   kafka::ClientSettings client;
   client.brokers = settings.bootstrap_servers();
   client.group = settings.application();

@@ -1,4 +1,5 @@
-// From settings to what each part is told. The only place where names of settings meet names of parts.
+// From settings to what each part is told. The only place where names of settings meet names of
+// parts.
 #pragma once
 
 #include <string>
@@ -22,6 +23,7 @@ ModelRules model_rules(const config::Settings& settings);
 PipelineRules pipeline_rules(const config::Settings& settings, const std::string& writer,
                              std::int32_t partitions);
 OutputTopicNames output_topics(const config::Settings& settings);
-kafka::ClientSettings client_settings(const config::Settings& settings, const std::string& client_id);
+kafka::ClientSettings client_settings(const config::Settings& settings,
+                                      const std::string& client_id);
 
 }  // namespace segmentd

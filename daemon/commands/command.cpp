@@ -1,9 +1,9 @@
 #include "daemon/commands/command.hpp"
 
-#include <unistd.h>
-
 #include <iostream>
 #include <utility>
+
+#include <unistd.h>
 
 #include "config/load.hpp"
 #include "daemon/kafka/property.hpp"
@@ -13,8 +13,9 @@ namespace segmentd {
 void add_config_flags(CLI::App& command, config::ConfigArguments& arguments) {
   command.add_option("--config", arguments.file, "Configuration file (TOML)")->type_name("FILE");
   command
-      .add_option("--set", arguments.sets,
-                  "A setting, over file and environment; may be repeated. `segmentd config` lists them")
+      .add_option(
+          "--set", arguments.sets,
+          "A setting, over file and environment; may be repeated. `segmentd config` lists them")
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);
@@ -34,7 +35,8 @@ config::LoadedSettings load_settings(const config::ConfigArguments& arguments) {
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments) {
   config::LoadedSettings loaded = load_settings(arguments);
   if (loaded.ok()) return std::move(loaded.settings);
-  std::cerr << "segmentd: the configuration is not usable:\n" << config::problems_text(loaded.problems);
+  std::cerr << "segmentd: the configuration is not usable:\n"
+            << config::problems_text(loaded.problems);
   return std::nullopt;
 }
 
@@ -46,10 +48,13 @@ int fail(const Error& error, int code) {
 int fail(const Error& error) {
   switch (error.code) {
     case Errc::kBadInput:
-    case Errc::kMisconfigured: return fail(error, kExitUsage);
+    case Errc::kMisconfigured:
+      return fail(error, kExitUsage);
     case Errc::kRetry:
-    case Errc::kUnavailable: return fail(error, kExitBroker);
-    case Errc::kCorrupt: return fail(error, kExitState);
+    case Errc::kUnavailable:
+      return fail(error, kExitBroker);
+    case Errc::kCorrupt:
+      return fail(error, kExitState);
   }
   return fail(error, kExitBug);
 }

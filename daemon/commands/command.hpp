@@ -27,8 +27,8 @@ using Action = std::function<int()>;
 
 /// The flags that every command which reads settings takes.
 void add_config_flags(CLI::App& command, config::ConfigArguments& arguments);
-/// Settings of file, environment and flags, with every problem found; librdkafka was asked about each
-/// `kafka.*`.
+/// Settings of file, environment and flags, with every problem found; librdkafka was asked about
+/// each `kafka.*`.
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments);
 /// Loads settings, or prints every problem to stderr and returns nullopt (exit kExitUsage).
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments);

@@ -26,7 +26,8 @@ int run_config(const ConfigFlags& flags) {
   const config::LoadedSettings loaded = load_settings(flags.config);
   std::cout << config::render_effective(loaded.settings);
   if (loaded.ok()) return kExitClean;
-  std::cerr << "segmentd: the configuration is not usable:\n" << config::problems_text(loaded.problems);
+  std::cerr << "segmentd: the configuration is not usable:\n"
+            << config::problems_text(loaded.problems);
   return kExitUsage;
 }
 

@@ -1,10 +1,10 @@
 #include "daemon/import/import.hpp"
 
-#include <unistd.h>
-
 #include <iostream>
 #include <memory>
 #include <utility>
+
+#include <unistd.h>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
@@ -105,7 +105,8 @@ int run_import_command(ImportFlags& flags) {
 }
 
 void add_file_flags(CLI::App& command, ImportFlags& flags) {
-  command.add_option("input", flags.options.input, "History file, plain or .xz; - = standard input")
+  command
+      .add_option("input", flags.options.input, "History file, plain or .xz; - = standard input")
       ->type_name("FILE")
       ->required();
   command.add_option("--layout", flags.layout,
@@ -121,7 +122,8 @@ void add_file_flags(CLI::App& command, ImportFlags& flags) {
                      "rfc3339, s, ms, us, or a pattern such as %Y%m%d");
   command.add_option("--time-zone", flags.options.time_zone, "Of times without one");
   command.add_option("--currency", flags.options.currency, "ISO 4217 code of the amounts");
-  command.add_option("--decimals", flags.decimals, "Digits behind the point")->check(CLI::Range(0, 8));
+  command.add_option("--decimals", flags.decimals, "Digits behind the point")
+      ->check(CLI::Range(0, 8));
   command.add_option("--sort", flags.sort, "time: send in time order (holds all in memory)");
 }
 
@@ -132,8 +134,10 @@ void add_import(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("import", "Turn history files into records");
   add_file_flags(*command, *flags);
   add_config_flags(*command, flags->config);
-  command->add_option("--to", flags->to, "kafka (the input topic), a file, or - for standard output");
-  command->add_flag("--shift-to-now", flags->shift_to_now, "Move all times so that the newest is now");
+  command->add_option("--to", flags->to,
+                      "kafka (the input topic), a file, or - for standard output");
+  command->add_flag("--shift-to-now", flags->shift_to_now,
+                    "Move all times so that the newest is now");
   command
       ->add_option("--extract", flags->extract,
                    "Write invoice totals of an online-retail file, as shipped, instead of records")

@@ -12,9 +12,12 @@ constexpr std::chrono::milliseconds kRedraw{100};
 
 const char* verb(Progress::Stage stage) {
   switch (stage) {
-    case Progress::Stage::kMeasuring: return "looking ahead";
-    case Progress::Stage::kReading: return "reading";
-    case Progress::Stage::kWriting: return "sending";
+    case Progress::Stage::kMeasuring:
+      return "looking ahead";
+    case Progress::Stage::kReading:
+      return "reading";
+    case Progress::Stage::kWriting:
+      return "sending";
   }
   return "";
 }

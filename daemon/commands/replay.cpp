@@ -31,7 +31,8 @@ std::optional<Instant> instant_of_flag(const std::string& text) {
   return instant_of_utc(parsed->civil) - parsed->offset_ms.value_or(0);
 }
 
-Result<std::unique_ptr<Store>> open_store(const ReplayFlags& flags, const config::Settings& settings,
+Result<std::unique_ptr<Store>> open_store(const ReplayFlags& flags,
+                                          const config::Settings& settings,
                                           std::optional<StateDir>& directory) {
   if (flags.state.empty()) return std::unique_ptr<Store>(std::make_unique<MemoryStore>());
   auto opened = StateDir::open(flags.state, settings.application(), kReplayUuid);
@@ -97,7 +98,9 @@ void add_replay(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--summary", flags->options.summary, "One JSON object as of the end")
       ->type_name("FILE");
-  command->add_option("input", flags->options.inputs, "Records, one JSON object a line; .xz is read too")
+  command
+      ->add_option("input", flags->options.inputs,
+                   "Records, one JSON object a line; .xz is read too")
       ->type_name("INPUT.ndjson|-")
       ->required();
   command->callback([flags, &action] { action = [flags] { return run_replay(*flags); }; });

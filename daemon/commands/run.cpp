@@ -1,12 +1,12 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
-#include <pthread.h>
-#include <signal.h>
-
 #include <atomic>
 #include <memory>
 #include <random>
 #include <thread>
 #include <utility>
+
+#include <pthread.h>
+#include <signal.h>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
@@ -31,7 +31,8 @@ namespace {
 using observe::LogLevel;
 
 constexpr milliseconds kModelTimeout{60'000};
-/// How long the worker may be away from its loop: longer than librdkafka's longest blocking call here.
+/// How long the worker may be away from its loop: longer than librdkafka's longest blocking call
+/// here.
 constexpr milliseconds kStall{120'000};
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
@@ -110,10 +111,14 @@ RocksOptions rocks_options(const config::Settings& settings) {
 
 int exit_code(const WorkerEnd& end) {
   switch (end.kind) {
-    case WorkerEnd::Kind::kStopped: return kExitClean;
-    case WorkerEnd::Kind::kBroker: return kExitBroker;
-    case WorkerEnd::Kind::kState: return kExitState;
-    case WorkerEnd::Kind::kFenced: return kExitFenced;
+    case WorkerEnd::Kind::kStopped:
+      return kExitClean;
+    case WorkerEnd::Kind::kBroker:
+      return kExitBroker;
+    case WorkerEnd::Kind::kState:
+      return kExitState;
+    case WorkerEnd::Kind::kFenced:
+      return kExitFenced;
   }
   return kExitBug;
 }
@@ -231,14 +236,13 @@ int Run::work(const std::atomic<bool>& stop) {
   source.topic = settings_.input.topic();
   source.instance = member_;
   source.queue_bytes = settings_.limits.queue_bytes();
-  Worker worker(worker_rules(settings_),
-                {[&](RebalanceListener& listener) {
-                   return kafka::open_source(client_, source, listener);
-                 },
-                 *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now,
-                 settings_.input.topic()});
+  Worker worker(
+      worker_rules(settings_),
+      {[&](RebalanceListener& listener) { return kafka::open_source(client_, source, listener); },
+       *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now, settings_.input.topic()});
   const WorkerEnd end = worker.run(stop);
-  if (end.kind != WorkerEnd::Kind::kStopped) return fail({Errc::kCorrupt, end.what}, exit_code(end));
+  if (end.kind != WorkerEnd::Kind::kStopped)
+    return fail({Errc::kCorrupt, end.what}, exit_code(end));
   observe::log_line(LogLevel::kInfo, "stopped");
   return kExitClean;
 }
@@ -277,7 +281,8 @@ void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "run", "Work: orders from Kafka in, segment changes out, until TERM or INT");
   add_config_flags(*command, *arguments);
-  command->callback([arguments, &action] { action = [arguments] { return run_daemon(*arguments); }; });
+  command->callback(
+      [arguments, &action] { action = [arguments] { return run_daemon(*arguments); }; });
 }
 
 }  // namespace segmentd

@@ -1,7 +1,8 @@
+#include "daemon/version.hpp"
+
 #include <iostream>
 
 #include "daemon/commands/command.hpp"
-#include "daemon/version.hpp"
 
 namespace segmentd {
 

@@ -26,17 +26,19 @@ Result<void> check_fingerprint(const std::string& stored, const std::string& con
   for (const auto& [key, value] : now) {
     const auto it = before.find(key);
     if (it != before.end() && it->second == value) continue;
-    differs += (differs.empty() ? "" : "; ") + key + " is '" + value + "', the state was made under '" +
-               (it == before.end() ? "(not set)" : it->second) + "'";
+    differs += (differs.empty() ? "" : "; ") + key + " is '" + value +
+               "', the state was made under '" + (it == before.end() ? "(not set)" : it->second) +
+               "'";
   }
   for (const auto& [key, value] : before) {
     if (!now.contains(key)) differs += "; " + key + " is gone, it was '" + value + "'";
   }
   if (differs.empty()) return {};
-  return Error{Errc::kMisconfigured,
-               differs +
-                   ". Set it back, or start a new application id (setting `application`), which reads "
-                   "the input from its beginning"};
+  return Error{
+      Errc::kMisconfigured,
+      differs +
+          ". Set it back, or start a new application id (setting `application`), which reads "
+          "the input from its beginning"};
 }
 
 }  // namespace segmentd

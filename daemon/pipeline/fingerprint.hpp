@@ -7,8 +7,8 @@
 
 namespace segmentd {
 
-/// Both are `key=value` lines. kMisconfigured names every setting that differs, both values and the way
-/// out.
+/// Both are `key=value` lines. kMisconfigured names every setting that differs, both values and the
+/// way out.
 Result<void> check_fingerprint(const std::string& stored, const std::string& configured);
 
 }  // namespace segmentd

@@ -21,9 +21,7 @@ struct OutputRecord {
   std::optional<std::string> value;
   std::vector<HeaderText> headers;
 
-  std::size_t bytes() const {
-    return (key ? key->size() : 0) + (value ? value->size() : 0);
-  }
+  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
 };
 
 /// Takes what a transaction writes, in order.

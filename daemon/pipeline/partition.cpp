@@ -3,25 +3,30 @@
 #include <algorithm>
 #include <utility>
 
+#include <xxhash.h>
+
 #include "daemon/pipeline/fingerprint.hpp"
 #include "daemon/wire/epoch_json.hpp"
 #include "daemon/wire/reject_text.hpp"
 #include "daemon/wire/rejected.hpp"
 #include "state/codec.hpp"
 
-#include <xxhash.h>
-
 namespace segmentd {
 namespace {
 
 observe::Outcome outcome_of(Applied applied) {
   switch (applied) {
-    case Applied::kChanged: return observe::Outcome::kApplied;
-    case Applied::kUnchanged: return observe::Outcome::kUnchanged;
-    case Applied::kStale: return observe::Outcome::kStale;
-    case Applied::kWaiting: return observe::Outcome::kWaiting;
+    case Applied::kChanged:
+      return observe::Outcome::kApplied;
+    case Applied::kUnchanged:
+      return observe::Outcome::kUnchanged;
+    case Applied::kStale:
+      return observe::Outcome::kStale;
+    case Applied::kWaiting:
+      return observe::Outcome::kWaiting;
     case Applied::kTooOld:
-    case Applied::kOverflow: return observe::Outcome::kRejected;
+    case Applied::kOverflow:
+      return observe::Outcome::kRejected;
   }
   return observe::Outcome::kRejected;
 }
@@ -40,15 +45,24 @@ std::size_t bytes_of(const Message& message) {
 
 observe::SegmentWord segment_word(Segment segment) {
   switch (segment) {
-    case Segment::kNone: return observe::SegmentWord::kNone;
-    case Segment::kInsiders: return observe::SegmentWord::kInsiders;
-    case Segment::kLoyal: return observe::SegmentWord::kLoyal;
-    case Segment::kPromising: return observe::SegmentWord::kPromising;
-    case Segment::kOccasional: return observe::SegmentWord::kOccasional;
-    case Segment::kSteady: return observe::SegmentWord::kSteady;
-    case Segment::kAtRisk: return observe::SegmentWord::kAtRisk;
-    case Segment::kLapsed: return observe::SegmentWord::kLapsed;
-    case Segment::kDormant: return observe::SegmentWord::kDormant;
+    case Segment::kNone:
+      return observe::SegmentWord::kNone;
+    case Segment::kInsiders:
+      return observe::SegmentWord::kInsiders;
+    case Segment::kLoyal:
+      return observe::SegmentWord::kLoyal;
+    case Segment::kPromising:
+      return observe::SegmentWord::kPromising;
+    case Segment::kOccasional:
+      return observe::SegmentWord::kOccasional;
+    case Segment::kSteady:
+      return observe::SegmentWord::kSteady;
+    case Segment::kAtRisk:
+      return observe::SegmentWord::kAtRisk;
+    case Segment::kLapsed:
+      return observe::SegmentWord::kLapsed;
+    case Segment::kDormant:
+      return observe::SegmentWord::kDormant;
   }
   return observe::SegmentWord::kNone;
 }
@@ -374,7 +388,9 @@ void Partition::count_anonymous(const Record& record) {
       tally_.anonymous_minor -= record.amount_minor;
       break;
     case RecordType::kPayment:
-    case RecordType::kCancellation: ++a.others; break;
+    case RecordType::kCancellation:
+      ++a.others;
+      break;
   }
 }
 
@@ -385,8 +401,8 @@ void Partition::reject(const Held& held, const Reject& reject) {
   record.topic = OutputTopic::kRejected;
   if (bytes.key) record.key = std::string(*bytes.key);
   if (bytes.value) record.value = std::string(*bytes.value);
-  record.headers = rejected_headers(
-      reject, {rules_.input_topic, number_, m.offset, m.timestamp_ms}, bytes.truncated);
+  record.headers = rejected_headers(reject, {rules_.input_topic, number_, m.offset, m.timestamp_ms},
+                                    bytes.truncated);
   emit(std::move(record));
   ++tally_.records[held.type][observe::Outcome::kRejected];
   ++tally_.rejected[static_cast<observe::RejectReason>(reject.reason)];
@@ -426,8 +442,7 @@ InputOffset Partition::offset() const {
 
 Result<void> Partition::put_all(OutputSink& sink, Instant wall) {
   const auto put = [&](OutputTopic topic, std::optional<std::string_view> key,
-                       std::optional<std::string_view> value,
-                       std::span<const HeaderText> headers) {
+                       std::optional<std::string_view> value, std::span<const HeaderText> headers) {
     put_bytes_ += (key ? key->size() : 0) + (value ? value->size() : 0);
     return sink.put(topic, number_, key, value, headers);
   };
@@ -452,7 +467,8 @@ Result<void> Partition::put_all(OutputSink& sink, Instant wall) {
   meta.now = rules_.event_clock ? meta_.clock.value_or(wall) : wall;
   meta.sweep = sweep_;
   row_writes_.push_back({std::string(kMetaKey), encode_meta(meta)});
-  if (auto ok = put(OutputTopic::kChangelog, kMetaKey, row_writes_.back().value, {}); !ok) return ok;
+  if (auto ok = put(OutputTopic::kChangelog, kMetaKey, row_writes_.back().value, {}); !ok)
+    return ok;
   return {};
 }
 

@@ -3,7 +3,8 @@
 //   hold -> advance (decide) -> put_all (one transaction) -> committed (store) ...
 //
 // Invariants (P1, P2 and P4 as in pipeline.hpp):
-//   A1  Between two commits the store is not written. Everything decided lives here (the overlay); an
+//   A1  Between two commits the store is not written. Everything decided lives here (the overlay);
+//   an
 //       aborted transaction loses nothing of it, and the same goes out again.
 //   A2  The clock never goes back. All evaluation instants <= the clock are decided before the next
 //       record is applied.
@@ -45,8 +46,8 @@ struct PartitionRules {
   std::size_t prefetch_records = 4096;   // looked ahead for rows to read together
   std::string input_topic;
   std::string fingerprint;
-  std::string writer;     // transactional.id
-  EncodeContext encode;   // store_uuid is filled in by the partition
+  std::string writer;    // transactional.id
+  EncodeContext encode;  // store_uuid is filled in by the partition
 };
 
 /// A record read and decoded, waiting for its turn.
@@ -61,17 +62,17 @@ observe::SegmentWord segment_word(Segment segment);
 
 /// How much more may go into the transaction being filled. Shared by the partitions of a worker.
 struct Budget {
-  std::int64_t records = 0;   // records and moves
-  std::int64_t bytes = 0;     // of output
-  std::int64_t rows = 0;      // changed
+  std::int64_t records = 0;  // records and moves
+  std::int64_t bytes = 0;    // of output
+  std::int64_t rows = 0;     // changed
   bool spent() const { return records <= 0 || bytes <= 0 || rows <= 0; }
 };
 
 class Partition {
  public:
-  /// Reads META and all rows of `store` and takes up where they end. `new_uuid` names the store if it is
-  /// empty. kCorrupt: a row or META cannot be read. kMisconfigured: the fingerprint differs; the text
-  /// names the settings. kUnavailable: META's epoch is not among `epochs`.
+  /// Reads META and all rows of `store` and takes up where they end. `new_uuid` names the store if
+  /// it is empty. kCorrupt: a row or META cannot be read. kMisconfigured: the fingerprint differs;
+  /// the text names the settings. kUnavailable: META's epoch is not among `epochs`.
   static Result<std::unique_ptr<Partition>> open(const PartitionRules& rules, std::int32_t number,
                                                  std::unique_ptr<Store> store, const Epochs& epochs,
                                                  const std::string& new_uuid);
@@ -85,8 +86,8 @@ class Partition {
   const RowCache& rows() const { return rows_; }
 
   // --- input ---
-  /// Where reading begins; only before the first record. Differs from META's offset only where there is
-  /// no state yet.
+  /// Where reading begins; only before the first record. Differs from META's offset only where
+  /// there is no state yet.
   void start_at(std::int64_t next_offset);
   /// Takes a record in, in offset order.
   void hold(Held held);
@@ -123,8 +124,8 @@ class Partition {
   Result<void> put_all(OutputSink& sink, Instant wall);
   /// What goes with the transaction: the next input offset, with META's txn_seq.
   InputOffset offset() const;
-  /// The transaction put_all() filled is known to be committed; `changelog_offset` is META's place in
-  /// the changelog, -1 = unknown.
+  /// The transaction put_all() filled is known to be committed; `changelog_offset` is META's place
+  /// in the changelog, -1 = unknown.
   Result<void> committed(std::int64_t changelog_offset, Instant wall);
 
   /// Counts since the last commit, and the input timestamps of what was applied (for latency).
@@ -172,7 +173,8 @@ class Partition {
 
   std::optional<Sweep> sweep_;
   std::deque<std::string> movers_;  // of sweep_, still to be moved
-  std::optional<Instant> aged_at_;  // raw clusters are as of this evaluation instant, not yet judged
+  std::optional<Instant>
+      aged_at_;  // raw clusters are as of this evaluation instant, not yet judged
 
   bool touched_ = false;
   std::vector<OutputRecord> outputs_;

@@ -59,7 +59,8 @@ void Pipeline::hold(Message message) {
   partition->hold(std::move(held));
 }
 
-std::optional<Reject> Pipeline::check_partition(const Message& message, const Record& record) const {
+std::optional<Reject> Pipeline::check_partition(const Message& message,
+                                                const Record& record) const {
   if (!rules_.partitioner || record.customer_id.empty() || !message.key) return std::nullopt;
   const std::int32_t expected =
       partition_of(*rules_.partitioner, *message.key, rules_.partition_count);
@@ -87,7 +88,8 @@ void Pipeline::tick(Instant wall) {
 // --- decisions ---
 
 Result<Pipeline::Next> Pipeline::advance(Instant wall) {
-  Budget budget{rules_.transaction_records_max, rules_.transaction_bytes_max, rules_.overlay_rows_max};
+  Budget budget{rules_.transaction_records_max, rules_.transaction_bytes_max,
+                rules_.overlay_rows_max};
   while (true) {
     if (publication_) return Next::kCommit;
     catch_up();
@@ -120,8 +122,9 @@ std::optional<Instant> Pipeline::first_awaiting() const {
   return first;
 }
 
-/// With the event clock: every partition stands at an evaluation instant or has nothing more to read now.
-/// Beyond the bound of held records nobody is waited for: the judgement takes the others as they are.
+/// With the event clock: every partition stands at an evaluation instant or has nothing more to
+/// read now. Beyond the bound of held records nobody is waited for: the judgement takes the others
+/// as they are.
 bool Pipeline::all_have_met() const {
   const bool met = std::all_of(partitions_.begin(), partitions_.end(), [](const auto& p) {
     return p.second->awaiting() || p.second->at_end();
@@ -129,9 +132,9 @@ bool Pipeline::all_have_met() const {
   return met || held_bytes() > rules_.held_bytes_max;
 }
 
-/// Judges the first instant that somebody stands at, if it is ours to judge, and lets them go on. False =
-/// somebody has to read on first. With the wall clock nobody waits for anybody: one partition that is
-/// behind must not hold up the events of the others.
+/// Judges the first instant that somebody stands at, if it is ours to judge, and lets them go on.
+/// False = somebody has to read on first. With the wall clock nobody waits for anybody: one
+/// partition that is behind must not hold up the events of the others.
 bool Pipeline::evaluate() {
   const std::optional<Instant> at = first_awaiting();
   if (!at) return true;
@@ -218,7 +221,8 @@ Result<void> Pipeline::put_all(OutputSink& sink, Instant wall, std::vector<Input
   for (auto& [number, partition] : partitions_) {
     if (!partition->touched()) continue;
     if (number == 0 && publication_) {
-      if (auto ok = sink.put(OutputTopic::kModel, 0, publication_->key, publication_->json, {}); !ok) {
+      if (auto ok = sink.put(OutputTopic::kModel, 0, publication_->key, publication_->json, {});
+          !ok) {
         return ok;
       }
     }

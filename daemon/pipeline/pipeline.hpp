@@ -2,24 +2,26 @@
 //
 //   poll -> decode -> step -> collect -> commit transaction -> store -> report
 //
-// The worker (worker.cpp) polls and commits over Kafka, `replay` reads and writes files; both use this
-// same pipeline: records in by hold(), decisions by advance(), one transaction's content by put_all(),
-// and committed() when it is known to be durable.
+// The worker (worker.cpp) polls and commits over Kafka, `replay` reads and writes files; both use
+// this same pipeline: records in by hold(), decisions by advance(), one transaction's content by
+// put_all(), and committed() when it is known to be durable.
 //
 // Invariants:
-//   P1  An event is visible to read_committed readers if and only if the state that implies it is: one
+//   P1  An event is visible to read_committed readers if and only if the state that implies it is:
+//   one
 //       transaction holds events, table rows, changelog rows, META and the input offsets of every
 //       partition it touches, or nothing of them.
 //   P2  The store never knows what the log does not: it is written only after the commit is known.
 //   P3  Memory and transactions are bounded by the limits below.
-//   P4  A transaction is a function of state, input records and META. Hence with the event clock and one
-//       partition, `run` and `replay` give the same events whatever the commit sizes, caches, restarts
-//       and restores.
+//   P4  A transaction is a function of state, input records and META. Hence with the event clock
+//   and one
+//       partition, `run` and `replay` give the same events whatever the commit sizes, caches,
+//       restarts and restores.
 //
-// The model: whoever owns partition 0 judges, at fixed instants of the clock, whether a new epoch is due.
-// All partitions of the process meet at each instant, so that the judgement sees everybody as of it. The
-// epoch is published in a transaction of partition 0 and adopted right after that commit, before the next
-// record.
+// The model: whoever owns partition 0 judges, at fixed instants of the clock, whether a new epoch
+// is due. All partitions of the process meet at each instant, so that the judgement sees everybody
+// as of it. The epoch is published in a transaction of partition 0 and adopted right after that
+// commit, before the next record.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +44,7 @@ namespace segmentd {
 struct PipelineRules {
   PartitionRules partition;
   ModelRules model;
-  bool own_epochs = true;  // false: epochs are given by adopt(), none is judged
+  bool own_epochs = true;                  // false: epochs are given by adopt(), none is judged
   std::optional<Partitioner> partitioner;  // of the input; nullopt = unchecked
   std::int32_t partition_count = 1;
   // Limits of one transaction.
@@ -50,7 +52,8 @@ struct PipelineRules {
   std::int64_t transaction_bytes_max = 16 << 20;
   std::int64_t overlay_rows_max = 200'000;
   std::int64_t relabel_per_transaction_max = 5'000;
-  /// Records kept waiting at an evaluation instant for slower partitions; beyond it nobody is waited for.
+  /// Records kept waiting at an evaluation instant for slower partitions; beyond it nobody is
+  /// waited for.
   std::size_t held_bytes_max = 64U << 20U;
 };
 
@@ -60,14 +63,17 @@ class Pipeline {
 
   // --- partitions ---
   const PartitionRules& partition_rules() const { return rules_.partition; }
-  /// Takes up a partition opened with partition_rules(). It adopts what it missed of the epochs at the
-  /// next advance().
+  /// Takes up a partition opened with partition_rules(). It adopts what it missed of the epochs at
+  /// the next advance().
   void add(std::unique_ptr<Partition> partition);
   /// Forgets a partition and everything decided since its last commit. Null if it is not here.
   std::unique_ptr<Partition> remove(std::int32_t partition);
   Partition* find(std::int32_t partition);
-  const std::map<std::int32_t, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
-  /// Partition 0 is assigned to this worker but not here yet: the others wait for it at evaluations.
+  const std::map<std::int32_t, std::unique_ptr<Partition>>& partitions() const {
+    return partitions_;
+  }
+  /// Partition 0 is assigned to this worker but not here yet: the others wait for it at
+  /// evaluations.
   void expect_modeller(bool expected) { modeller_expected_ = expected; }
 
   // --- records in ---
@@ -86,16 +92,17 @@ class Pipeline {
     kContinue,  // waiting for records of some partition; what was decided may be committed any time
     kCommit,    // commit before anything else: a limit is reached, or an epoch is to be published
   };
-  /// Decides as much as one transaction may hold. `wall` also bounds how far ahead a record may lie.
+  /// Decides as much as one transaction may hold. `wall` also bounds how far ahead a record may
+  /// lie.
   Result<Next> advance(Instant wall);
 
   // --- the transaction ---
   bool touched() const;
-  /// Everything of every touched partition, the epoch to be published included; offsets to commit with
-  /// it are appended to `offsets`. May be called again after an abort.
+  /// Everything of every touched partition, the epoch to be published included; offsets to commit
+  /// with it are appended to `offsets`. May be called again after an abort.
   Result<void> put_all(OutputSink& sink, Instant wall, std::vector<InputOffset>& offsets);
-  /// The transaction is known to be committed, for this partition: store it. `changelog_offset` as in
-  /// Partition::committed(). Only for partitions that put_all() gave an offset for.
+  /// The transaction is known to be committed, for this partition: store it. `changelog_offset` as
+  /// in Partition::committed(). Only for partitions that put_all() gave an offset for.
   Result<void> committed(std::int32_t partition, std::int64_t changelog_offset, Instant wall);
   /// After the last committed() of a transaction: adopts the epoch that it published.
   void settled();

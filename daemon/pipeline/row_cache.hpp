@@ -1,9 +1,9 @@
 // The customers' rows of one partition that are in memory: those changed since the last commit (the
 // overlay), and as many of the recently used others as the bound allows.
 //
-// Two generations, an approximation of LRU that costs nothing per use: a row used moves to the young one;
-// when the young one is full the old one is dropped, but for changed rows, and the generations change
-// places. A row's address stays the same until it is dropped.
+// Two generations, an approximation of LRU that costs nothing per use: a row used moves to the
+// young one; when the young one is full the old one is dropped, but for changed rows, and the
+// generations change places. A row's address stays the same until it is dropped.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,8 @@ namespace segmentd {
 namespace {
 
 constexpr std::size_t kReadBytes = 1U << 20U;
-constexpr std::size_t kRecordsPerStep = 10'000;  // read before deciding; does not change any decision
+constexpr std::size_t kRecordsPerStep =
+    10'000;  // read before deciding; does not change any decision
 
 /// Lines of a file, plain or .xz.
 class Lines {
@@ -122,8 +123,7 @@ class Replay {
 };
 
 Result<void> Replay::open(std::unique_ptr<Store> store, const std::string& uuid) {
-  auto partition =
-      Partition::open(pipeline_.partition_rules(), 0, std::move(store), epochs_, uuid);
+  auto partition = Partition::open(pipeline_.partition_rules(), 0, std::move(store), epochs_, uuid);
   if (!partition) return partition.error();
   pipeline_.add(std::move(*partition));
   return {};

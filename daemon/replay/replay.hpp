@@ -1,5 +1,5 @@
-// The same core without a broker: records from files, decisions by the same pipeline, output to files.
-// For trying segmentd on one's own history, and for tests.
+// The same core without a broker: records from files, decisions by the same pipeline, output to
+// files. For trying segmentd on one's own history, and for tests.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 
 namespace segmentd {
 
-/// An epoch to be applied before the record at `input_offset`, with the partition's clock at `clock`.
+/// An epoch to be applied before the record at `input_offset`, with the partition's clock at
+/// `clock`.
 struct GivenEpoch {
   Epoch epoch;
   std::int64_t input_offset = 0;
@@ -23,14 +24,14 @@ struct GivenEpoch {
 };
 
 struct ReplayOptions {
-  std::vector<std::string> inputs;      // NDJSON files, in order; "-" = standard input
-  std::optional<Instant> until;         // the clock is moved on to here at the end
-  std::string events;                   // file for CloudEvents, a line each; empty = none, "-" = stdout
-  std::string table;                    // file for the customer table
-  std::string summary;                  // file for the summary
-  std::vector<GivenEpoch> epochs;       // with given_epochs, in order of input_offset
-  bool given_epochs = false;            // apply those, judge none
-  Instant wall;                         // for the future check
+  std::vector<std::string> inputs;  // NDJSON files, in order; "-" = standard input
+  std::optional<Instant> until;     // the clock is moved on to here at the end
+  std::string events;               // file for CloudEvents, a line each; empty = none, "-" = stdout
+  std::string table;                // file for the customer table
+  std::string summary;              // file for the summary
+  std::vector<GivenEpoch> epochs;   // with given_epochs, in order of input_offset
+  bool given_epochs = false;        // apply those, judge none
+  Instant wall;                     // for the future check
 };
 
 /// Counts of one replay, and how it ended.
@@ -40,13 +41,13 @@ struct ReplayTotals {
   double seconds = 0;
 };
 
-/// Reads an epochs file: the values of the model topic's `epoch/<n>` records and of the statistics topic's
-/// `applied/<partition>/<n>` records of one partition, a line each, in any order. Epochs that were not
-/// applied are passed over. kBadInput names the line.
+/// Reads an epochs file: the values of the model topic's `epoch/<n>` records and of the statistics
+/// topic's `applied/<partition>/<n>` records of one partition, a line each, in any order. Epochs
+/// that were not applied are passed over. kBadInput names the line.
 Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path);
 
-/// Replays all inputs as partition 0 into `store`. A store that holds state already is taken up where it
-/// ended: records before its next offset are passed over.
+/// Replays all inputs as partition 0 into `store`. A store that holds state already is taken up
+/// where it ended: records before its next offset are passed over.
 Result<ReplayTotals> replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder,
                             std::unique_ptr<Store> store, const std::string& store_uuid);
 

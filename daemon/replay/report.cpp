@@ -44,8 +44,7 @@ void write_counts(JsonWriter& json, const observe::Tally& tally) {
     json.begin_object(observe::word(type));
     for (std::size_t o = 0; o < kWordCount<Outcome>; ++o) {
       const auto outcome = static_cast<Outcome>(o);
-      json.integer(observe::word(outcome),
-                   static_cast<std::int64_t>(tally.records[type][outcome]));
+      json.integer(observe::word(outcome), static_cast<std::int64_t>(tally.records[type][outcome]));
     }
     json.end_object();
   }

@@ -10,7 +10,8 @@
 
 namespace segmentd {
 
-/// One line a customer, in the order of the ids' bytes, with what is known as of the partition's clock.
+/// One line a customer, in the order of the ids' bytes, with what is known as of the partition's
+/// clock.
 Result<void> write_table(Partition& partition, const EncodeContext& context, FileSink& out);
 
 /// One JSON object. `effects` = where each epoch took effect.

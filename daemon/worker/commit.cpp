@@ -89,7 +89,8 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
       end(WorkerEnd::Kind::kBroker, result.what);
       [[fallthrough]];
     case Outcome::kFenced:
-    case Outcome::kUnknown: break;
+    case Outcome::kUnknown:
+      break;
   }
   ++commit_tally_.transactions[observe::TransactionOutcome::kUnknown];
   observe::log_line(LogLevel::kWarning, "a transaction's outcome is unknown; resolving",
@@ -97,7 +98,8 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
   for (const InputOffset& offset : offsets) {
     doubts_[offset.partition] = Doubt{std::stoll(offset.metadata)};
   }
-  if (offsets.empty()) doubts_[-1] = Doubt{};  // nothing to ask about, but the producer is to be replaced
+  if (offsets.empty())
+    doubts_[-1] = Doubt{};  // nothing to ask about, but the producer is to be replaced
   return Commit::kInDoubt;
 }
 

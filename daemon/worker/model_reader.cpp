@@ -35,7 +35,8 @@ Result<void> ModelReader::wait_until_complete(milliseconds timeout) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, timeout, [&] { return complete_ || !corrupt_.empty(); });
   if (!corrupt_.empty()) return Error{Errc::kCorrupt, corrupt_};
-  if (!complete_) return Error{Errc::kRetry, "the model topic could not be read to its end in time"};
+  if (!complete_)
+    return Error{Errc::kRetry, "the model topic could not be read to its end in time"};
   return {};
 }
 

@@ -23,8 +23,8 @@ class ModelReader {
   ModelReader(const ModelReader&) = delete;
   ModelReader& operator=(const ModelReader&) = delete;
 
-  /// Returns when everything that was on the topic is known. kRetry: not in time. kCorrupt: an epoch on
-  /// the topic cannot be read.
+  /// Returns when everything that was on the topic is known. kRetry: not in time. kCorrupt: an
+  /// epoch on the topic cannot be read.
   Result<void> wait_until_complete(milliseconds timeout);
 
  private:

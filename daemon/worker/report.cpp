@@ -18,8 +18,8 @@ observe::PartitionGauges active_gauges(const Partition& partition, const Source*
   if (end) g.lag_records = std::max<std::int64_t>(0, *end - partition.meta().next_offset);
   if (partition.at_end()) g.lag_records = 0;
   if (partition.meta().clock) {
-    g.clock_lag_seconds = static_cast<double>(wall - *partition.meta().clock) /
-                          static_cast<double>(kMsPerSecond);
+    g.clock_lag_seconds =
+        static_cast<double>(wall - *partition.meta().clock) / static_cast<double>(kMsPerSecond);
   }
   return g;
 }
@@ -57,8 +57,8 @@ void Worker::report(bool force) {
   if (!doubts_.empty()) health.not_ready.push_back("a transaction's outcome is being resolved");
   for (const std::int32_t p : owned_) {
     if (parked_.contains(p)) {
-      health.not_ready.push_back("partition " + std::to_string(p) + " is parked: " +
-                                 parked_.at(p).what);
+      health.not_ready.push_back("partition " + std::to_string(p) +
+                                 " is parked: " + parked_.at(p).what);
     } else if (parts_.pipeline.find(p) == nullptr) {
       health.not_ready.push_back("partition " + std::to_string(p) + " is being restored");
     }

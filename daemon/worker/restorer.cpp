@@ -20,12 +20,13 @@ constexpr milliseconds kHiddenEndPatience{1'000};
 constexpr milliseconds kRetryPause{250};
 constexpr std::int64_t kNewStoreOffset = 0;
 
-Error cancelled_error() { return {Errc::kRetry, "taken away while it was restored"}; }
+Error cancelled_error() {
+  return {Errc::kRetry, "taken away while it was restored"};
+}
 
 }  // namespace
 
-Restorer::Restorer(RestorerParts parts)
-    : parts_(std::move(parts)), thread_([this] { work(); }) {}
+Restorer::Restorer(RestorerParts parts) : parts_(std::move(parts)), thread_([this] { work(); }) {}
 
 Restorer::~Restorer() {
   {

@@ -3,8 +3,9 @@
 //
 //   request -> open store -> read changelog to its end -> open Partition -> take
 //
-// If the changelog's end stays hidden behind an open transaction of a writer that is gone, that writer
-// (META names it) is fenced, which aborts the transaction at once instead of after its time-out.
+// If the changelog's end stays hidden behind an open transaction of a writer that is gone, that
+// writer (META names it) is fenced, which aborts the transaction at once instead of after its
+// time-out.
 #pragma once
 
 #include <atomic>
@@ -72,13 +73,13 @@ class Restorer {
   RestorerParts parts_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::int32_t> wanted_;              // guarded by mutex_
-  std::int32_t current_ = -1;                    // guarded by mutex_
-  bool current_cancelled_ = false;               // guarded by mutex_
-  std::deque<Restored> done_;                    // guarded by mutex_
+  std::deque<std::int32_t> wanted_;                 // guarded by mutex_
+  std::int32_t current_ = -1;                       // guarded by mutex_
+  bool current_cancelled_ = false;                  // guarded by mutex_
+  std::deque<Restored> done_;                       // guarded by mutex_
   std::map<std::int32_t, std::int64_t> remaining_;  // guarded by mutex_
-  bool stop_ = false;                            // guarded by mutex_
-  std::thread thread_;                           // last: uses all of the above
+  bool stop_ = false;                               // guarded by mutex_
+  std::thread thread_;                              // last: uses all of the above
 };
 
 }  // namespace segmentd

@@ -39,14 +39,15 @@ void Worker::round() {
   report(false);
 }
 
-/// Reads until a transaction's worth is here, nothing comes, or the transaction should be committed.
+/// Reads until a transaction's worth is here, nothing comes, or the transaction should be
+/// committed.
 void Worker::poll() {
   const SteadyTime begin = SteadyClock::now();
   drained_ = false;
   milliseconds wait = filling_ ? milliseconds(0) : rules_.idle_poll;
-  // P3: while nothing can be committed, reading stops; polling must not, or the group takes us for dead.
-  const bool stalled =
-      !doubts_.empty() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
+  // P3: while nothing can be committed, reading stops; polling must not, or the group takes us for
+  // dead.
+  const bool stalled = !doubts_.empty() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
   const std::int64_t records_max = stalled ? 1 : rules_.poll_records_max;
   if (stalled) wait = rules_.idle_poll;
   for (std::int64_t n = 0; n < records_max && !end_; ++n) {
@@ -80,17 +81,22 @@ bool Worker::handle(Polled polled) {
     case SourceTrouble::Kind::kOffsetOutOfRange:
       park(trouble.partition, observe::ParkReason::kInputRecreated,
            "the input no longer has the next record (" + trouble.what +
-               "). It was deleted, or the topic was created anew: start a new application id, or put "
+               "). It was deleted, or the topic was created anew: start a new application id, or "
+               "put "
                "the records back");
       return true;
-    case SourceTrouble::Kind::kFenced: end(WorkerEnd::Kind::kFenced, trouble.what); return false;
-    case SourceTrouble::Kind::kFatal: end(WorkerEnd::Kind::kBroker, trouble.what); return false;
+    case SourceTrouble::Kind::kFenced:
+      end(WorkerEnd::Kind::kFenced, trouble.what);
+      return false;
+    case SourceTrouble::Kind::kFatal:
+      end(WorkerEnd::Kind::kBroker, trouble.what);
+      return false;
   }
   return false;
 }
 
-/// An end that was reached is none any more once the broker has told of records behind it, though they
-/// have not been read yet: evaluations must not pass over a partition that is only slower.
+/// An end that was reached is none any more once the broker has told of records behind it, though
+/// they have not been read yet: evaluations must not pass over a partition that is only slower.
 void Worker::forget_old_ends() {
   for (auto it = ends_.begin(); it != ends_.end();) {
     const auto known = source_->last_known_end(it->first);
@@ -128,10 +134,12 @@ void Worker::shut_down() {
   if (source_ == nullptr) return;
   const bool fenced = end_ && end_->kind == WorkerEnd::Kind::kFenced;
   if (rules_.leave_on_stop && !fenced) {
-    observe::log_line(LogLevel::kInfo, "leaving: last commit, then the partitions go to the others");
+    observe::log_line(LogLevel::kInfo,
+                      "leaving: last commit, then the partitions go to the others");
     source_->leave(kLeaveTimeout);
   } else {
-    observe::log_line(LogLevel::kInfo, "stopping: the partitions wait for this member to come back");
+    observe::log_line(LogLevel::kInfo,
+                      "stopping: the partitions wait for this member to come back");
     if (!fenced && doubts_.empty() && parts_.pipeline.touched()) commit();
     source_->stay(kLeaveTimeout);
   }
@@ -143,7 +151,9 @@ void Worker::shut_down() {
 
 // --- the group ---
 
-void Worker::note_stamp() { noted_ = source_ == nullptr ? GroupStamp{} : source_->group(); }
+void Worker::note_stamp() {
+  noted_ = source_ == nullptr ? GroupStamp{} : source_->group();
+}
 
 void Worker::on_assigned(std::span<const std::int32_t> partitions) {
   note_stamp();
@@ -259,8 +269,8 @@ void Worker::activate(Restored restored) {
   parts_.pipeline.add(std::move(partition));
 }
 
-/// Where to read from: META and the group's offset have to agree; without an offset META is the truth.
-/// nullopt = not now, or parked.
+/// Where to read from: META and the group's offset have to agree; without an offset META is the
+/// truth. nullopt = not now, or parked.
 std::optional<std::int64_t> Worker::starting_offset(const Meta& meta,
                                                     const CommittedOffset& committed) {
   const std::int32_t p = committed.partition;
@@ -271,16 +281,18 @@ std::optional<std::int64_t> Worker::starting_offset(const Meta& meta,
       return meta.next_offset;
     }
     // The offset may show before the changelog's end does; but not for long.
-    restore_again(p, "the state ends at transaction " + own + ", the group's offset " +
-                         std::to_string(*committed.next_offset) + " belongs to transaction '" +
-                         committed.metadata +
-                         "'. The changelog lost records, or somebody set the offset by hand: put the "
-                         "offset back, or start a new application id");
+    restore_again(p,
+                  "the state ends at transaction " + own + ", the group's offset " +
+                      std::to_string(*committed.next_offset) + " belongs to transaction '" +
+                      committed.metadata +
+                      "'. The changelog lost records, or somebody set the offset by hand: put the "
+                      "offset back, or start a new application id");
     return std::nullopt;
   }
   if (committed.next_offset) {
-    restore_again(p, "there is a committed offset but no state: the changelog was deleted, or the "
-                     "group was used by another program. Start a new application id");
+    restore_again(p,
+                  "there is a committed offset but no state: the changelog was deleted, or the "
+                  "group was used by another program. Start a new application id");
     return std::nullopt;
   }
   auto marks = parts_.broker.watermarks(parts_.input_topic, p, kWatermarksTimeout);
@@ -314,11 +326,14 @@ void Worker::park_for(std::int32_t partition, const Error& error) {
       return;
     case Errc::kCorrupt:
       park(partition, observe::ParkReason::kStoreError,
-           error.what + ". Remove this partition's directory under state_dir and start again: it is "
-                        "restored from the changelog");
+           error.what +
+               ". Remove this partition's directory under state_dir and start again: it is "
+               "restored from the changelog");
       return;
     case Errc::kBadInput:
-    case Errc::kRetry: park(partition, observe::ParkReason::kRepeatedFailure, error.what); return;
+    case Errc::kRetry:
+      park(partition, observe::ParkReason::kRepeatedFailure, error.what);
+      return;
   }
 }
 

@@ -4,14 +4,17 @@
 //
 // Rules it keeps, beside P1-P4 of pipeline.hpp:
 //   W1  Poll, rebalance callbacks and commit happen on this one thread.
-//   W2  A commit goes out only with the group metadata of the last callback and an assignment that is
+//   W2  A commit goes out only with the group metadata of the last callback and an assignment that
+//   is
 //       not lost; else the group is polled first.
-//   W3  A transaction whose outcome is unknown is resolved before anything else is decided: the producer
+//   W3  A transaction whose outcome is unknown is resolved before anything else is decided: the
+//   producer
 //       is replaced, then the committed offset's metadata tells (our txn_seq: it happened; the one
 //       before: it did not; anything else: the partition is another's now).
 //   W4  An aborted transaction rewinds nothing: what was decided goes out again.
 //   W5  In a revoke: one commit, stores closed, then the answer. Never a resolution.
-//   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others go on.
+//   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others
+//   go on.
 #pragma once
 
 #include <atomic>
@@ -113,7 +116,8 @@ class Worker final : public RebalanceListener {
   enum class Commit { kDone, kNotNow, kAborted, kInDoubt };
   Commit commit();
   Commit conclude(const TransactionResult& result, const std::vector<InputOffset>& offsets);
-  void store_committed(const std::vector<InputOffset>& offsets, const std::vector<Written>& written);
+  void store_committed(const std::vector<InputOffset>& offsets,
+                       const std::vector<Written>& written);
   void store_one(std::int32_t partition, std::int64_t changelog_offset);
   void resolve();
   void flush_stores();
@@ -133,13 +137,13 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, Parked> parked_;
   std::map<std::int32_t, int> restore_attempts_;
   std::map<std::int32_t, SteadyTime> restore_not_before_;
-  std::map<std::int32_t, Doubt> doubts_;   // W3; not empty = nothing is decided
+  std::map<std::int32_t, Doubt> doubts_;  // W3; not empty = nothing is decided
   std::map<std::int32_t, SteadyTime> flushed_at_;
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
   std::optional<WorkerEnd> end_;
   SteadyTime transaction_since_{};
-  bool filling_ = false;     // something was decided since the last commit
-  bool drained_ = false;     // the last poll found nothing more
+  bool filling_ = false;  // something was decided since the last commit
+  bool drained_ = false;  // the last poll found nothing more
   int aborts_in_a_row_ = 0;
   SteadyTime reported_at_{};
   SteadyTime flush_looked_at_{};

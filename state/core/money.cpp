@@ -5,7 +5,7 @@
 namespace segmentd {
 namespace {
 
-constexpr int kExponentMax = 400;  // more cannot fit, and keeps the loops below short
+constexpr int kExponentMargin = 64;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -41,9 +41,11 @@ Scanned scan(std::string_view text) {
     bool down = false;
     if (i < text.size() && (text[i] == '+' || text[i] == '-')) down = text[i++] == '-';
     if (i == text.size()) return s;
+    // An exponent beyond all digits there are decides by itself; larger ones say the same.
+    const int enough = static_cast<int>(s.digits.size()) + kExponentMargin;
     int exponent = 0;
     for (; i < text.size() && is_digit(text[i]); ++i) {
-      exponent = std::min(kExponentMax, exponent * 10 + (text[i] - '0'));
+      exponent = std::min(enough, exponent * 10 + (text[i] - '0'));
     }
     s.scale += down ? exponent : -exponent;
   }

@@ -72,8 +72,8 @@ class Segmenter {
   void age_to(Instant at);
   /// Puts a new epoch in force as of `at` (>= its instant). The segments follow by move().
   void adopt(std::shared_ptr<const Model> model, Instant at);
-  /// Moves the origin of the recency sums to where an evaluation at `at` has it, so that the sums of all
-  /// partitions can be added.
+  /// Moves the origin of the recency sums to where an evaluation at `at` has it, so that the sums
+  /// of all partitions can be added.
   void rebase(Instant at);
   /// Customers whose row is behind their raw cluster, in id order: those a sweep has to move.
   std::vector<std::string> movers() const;

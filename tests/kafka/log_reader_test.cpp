@@ -34,12 +34,23 @@ class LogReaderTest : public testing::Test {
     for (const std::string& key : keys) put(partition, key, "v");
     commit();
   }
+  /// Leaves aborted records in the log: they must have arrived there, not only been queued.
   void abort_with(std::int32_t partition, const Texts& keys) {
+    const std::int64_t before = decided_end_of(partition);
     ASSERT_TRUE(log_->begin());
     for (const std::string& key : keys) put(partition, key, "v");
-    // Flushed by the size of the next reads: what is aborted must have reached the log.
-    wait_for_end(partition, end_of(partition) + static_cast<std::int64_t>(keys.size()));
-    ASSERT_EQ(log_->abort().outcome, TransactionResult::Outcome::kAborted);
+    wait_for_end(partition, before + static_cast<std::int64_t>(keys.size()));
+    const auto aborted = log_->abort();
+    ASSERT_EQ(aborted.outcome, TransactionResult::Outcome::kAborted) << aborted.what;
+  }
+  /// The end once no transaction is open and every marker is written.
+  std::int64_t decided_end_of(std::int32_t partition) {
+    const auto until = Clock::now() + kPatience;
+    for (;;) {
+      const auto marks = broker_->watermarks(changelog(), partition, kPatience);
+      if (marks && marks->stable_end == marks->end) return marks->end;
+      if (Clock::now() >= until) return -1;
+    }
   }
   std::int64_t end_of(std::int32_t partition) {
     const auto marks = broker_->watermarks(changelog(), partition, kPatience);
@@ -100,15 +111,15 @@ TEST_F(LogReaderTest, ReadsCommittedRowsAndTombstonesPastControlRecords) {
   const auto all = reader(0);
   EXPECT_EQ(read_until(*all, [&] { return all->complete(); }), (Texts{"a", "b", "a gone"}));
   EXPECT_TRUE(all->complete());
-  EXPECT_EQ(all->progress(0).position, end_of(0));
-  EXPECT_EQ(end_of(0), 10);  // 6 records and 4 markers
+  EXPECT_EQ(all->progress(0).position, decided_end_of(0));
+  EXPECT_EQ(decided_end_of(0), 10);  // 6 records and 4 markers
 }
 
 TEST_F(LogReaderTest, StartsWhereItIsTold) {
   transact(0, {"a", "b", "c"});
   const auto tail = reader(0, 1);
   EXPECT_EQ(read_until(*tail, [&] { return tail->complete(); }), (Texts{"b", "c"}));
-  const auto at_end = reader(0, end_of(0));
+  const auto at_end = reader(0, decided_end_of(0));
   EXPECT_EQ(read_until(*at_end, [&] { return at_end->complete(); }), Texts{});
   EXPECT_TRUE(at_end->complete());
   const auto from_end = reader(0, kFromEnd);
@@ -122,7 +133,7 @@ TEST_F(LogReaderTest, FollowsTheTail) {
   read_until(*tail, [&] { return tail->complete(); });
   for (const char* key : {"a", "b"}) {
     transact(0, {key});
-    const std::int64_t end = end_of(0);
+    const std::int64_t end = decided_end_of(0);
     EXPECT_EQ(read_until(*tail, [&] { return tail->progress(0).position >= end; }), Texts{key});
   }
   EXPECT_TRUE(tail->complete());
@@ -154,7 +165,7 @@ TEST_F(LogReaderTest, AnOpenTransactionIsNoEndAndFencingItsWriterMakesOne) {
   transact(0, {"a"});
   ASSERT_TRUE(log_->begin());  // a writer that dies here
   put(0, "zombie", "v");
-  wait_for_end(0, 3);
+  wait_for_end(0, 3);  // "a", its marker, "zombie"
   const auto tail = reader(0);
   EXPECT_EQ(read_until(*tail,
                        [&] {

@@ -233,7 +233,7 @@ TEST_F(Application, CheckFindsATakenAddress) {
 }
 
 TEST_F(Application, KafkaPropertiesAreShownToTheLibrary) {
-  for (const std::string& command : {"check", "config", "topics"}) {
+  for (const std::string command : {"check", "config", "topics"}) {
     const Ran ran = run(command, "--set kafka.no.such.thing=1 --set kafka.linger.ms=soon");
     EXPECT_EQ(ran.code, 2) << ran.output;
     EXPECT_TRUE(ran.says("kafka.no.such.thing = '1' (--set): is no property")) << ran.output;

@@ -88,7 +88,7 @@ TEST(Model, TiesGoToTheLowestIndex) {
   // Equal centroids have no border between them: silence never leads from one to the other.
   const Point point = random_point(random);
   const auto next = model.next_crossing(point, 1, kToday);
-  if (next) EXPECT_EQ(next->cluster, 0);
+  EXPECT_EQ(next ? next->cluster : 0, 0);
 }
 
 TEST(Model, ClustersAndSegmentsNameEachOther) {
