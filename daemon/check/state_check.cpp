@@ -169,7 +169,9 @@ bool PartitionCheck::fits(std::int32_t number, const Meta& meta, Findings& findi
     refuse("made from topic " + meta.input_topic + ", not from " + settings_.input.topic() +
            " (input.topic)");
   }
-  if (auto same = check_fingerprint(meta.fingerprint, settings_.fingerprint()); !same) {
+  if (auto same = check_fingerprint(meta.fingerprint,
+                                    fingerprint_of(settings_.fingerprint(), input_partitions_));
+      !same) {
     refuse(same.error().what);
   }
   return good;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "daemon/pipeline/fingerprint.hpp"
+
 namespace segmentd {
 namespace {
 
@@ -110,7 +112,7 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   p.rejected_bytes_max = static_cast<std::size_t>(settings.rejected.bytes_max());
   p.cache_rows_max = static_cast<std::size_t>(settings.limits.cache_rows() / partitions + 1);
   p.input_topic = settings.input.topic();
-  p.fingerprint = settings.fingerprint();
+  p.fingerprint = fingerprint_of(settings.fingerprint(), partitions);
   p.writer = writer;
   p.encode = encode_context(settings);
   rules.model = model_rules(settings);

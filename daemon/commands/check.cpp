@@ -161,7 +161,7 @@ void Check::report(const TopicReport& topics) {
 
 void Check::sample() {
   if (!broker_ || input_partitions_ == 0) {
-    findings_.skipped("partitioner and records: there is no input to take a sample of");
+    findings_.skipped("partitioner and records: no sample of the input could be taken");
     return;
   }
   auto rules = decode_rules(settings_);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
@@ -34,6 +35,7 @@ constexpr milliseconds kModelTimeout{60'000};
 /// How long the worker may be away from its loop: longer than librdkafka's longest blocking call
 /// here.
 constexpr milliseconds kStall{120'000};
+constexpr std::chrono::seconds kShutdownPatience{45};
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
 class Signals {
@@ -46,13 +48,7 @@ class Signals {
     sigaddset(&set_, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     signal(SIGPIPE, SIG_IGN);
-    thread_ = std::thread([this, &stop] {
-      int number = 0;
-      while (sigwait(&set_, &number) == 0 && number != SIGUSR1) {
-        observe::log_line(LogLevel::kInfo, "asked to stop", {{"signal", number}});
-        stop = true;
-      }
-    });
+    thread_ = std::thread([this, &stop] { wait(stop); });
   }
   ~Signals() {
     pthread_kill(thread_.native_handle(), SIGUSR1);
@@ -62,6 +58,22 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
  private:
+  /// Also the watchdog of the shutdown: librdkafka may hang when it closes. What was committed is
+  /// committed and the rest comes again, so leaving at once is as safe as being killed.
+  void wait(std::atomic<bool>& stop) {
+    int number = 0;
+    if (sigwait(&set_, &number) != 0 || number == SIGUSR1) return;
+    observe::log_line(LogLevel::kInfo, "asked to stop", {{"signal", number}});
+    stop = true;
+    timespec patience{};
+    patience.tv_sec = kShutdownPatience.count();
+    while ((number = sigtimedwait(&set_, nullptr, &patience)) != SIGUSR1) {
+      if (number > 0) continue;  // asked again: it is under way
+      observe::log_line(LogLevel::kError, "the shutdown hangs: leaving without it");
+      _exit(kExitBug);
+    }
+  }
+
   sigset_t set_{};
   std::thread thread_;
 };

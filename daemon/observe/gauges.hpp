@@ -49,7 +49,6 @@ struct ModelGauges {
 struct Gauges {
   std::vector<PartitionGauges> partitions;
   PerWord<SegmentWord, SegmentGauges> segments;
-  std::uint64_t waiting_records = 0;    // payments, refunds, cancellations whose order is unknown
   std::uint64_t overdue_deadlines = 0;  // silent moves due and not yet made
   std::uint64_t rows_cached = 0;
   std::uint64_t overlay_rows = 0;   // changed rows not yet committed

@@ -47,8 +47,6 @@ constexpr std::array<MetricDeclaration, kMetricCount> kTable{{
      "segment,currency"},
     {Id::kAnonymousRevenue, kGauge, "segmentd_anonymous_revenue",
      "Net money of records without a customer since the start, in major units.", "currency"},
-    {Id::kWaitingRecords, kGauge, "segmentd_waiting_records",
-     "Payments, refunds and cancellations whose order is not yet known.", ""},
     {Id::kOverdueDeadlines, kGauge, "segmentd_overdue_deadlines",
      "Moves by silence that are due and not yet made.", ""},
     {Id::kConsumerLag, kGauge, "segmentd_consumer_lag_records",

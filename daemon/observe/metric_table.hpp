@@ -30,7 +30,6 @@ enum class MetricId : std::uint8_t {
   kCustomers,
   kRevenue,
   kAnonymousRevenue,
-  kWaitingRecords,
   kOverdueDeadlines,
   kConsumerLag,
   kClockLag,

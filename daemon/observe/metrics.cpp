@@ -117,7 +117,6 @@ void merge(Gauges& sum, const Gauges& one) {
     sum.segments.values[i].customers += one.segments.values[i].customers;
     sum.segments.values[i].revenue_minor += one.segments.values[i].revenue_minor;
   }
-  sum.waiting_records += one.waiting_records;
   sum.overdue_deadlines += one.overdue_deadlines;
   sum.rows_cached += one.rows_cached;
   sum.overlay_rows += one.overlay_rows;
@@ -174,7 +173,6 @@ struct Metrics::Series {
   PerWord<SegmentWord, Gauge*> revenue =
       children<SegmentWord>(gauges(registry, MetricId::kRevenue), "segment", currency);
   Gauge& anonymous_revenue = gauges(registry, MetricId::kAnonymousRevenue).Add(currency);
-  Gauge& waiting_records = gauges(registry, MetricId::kWaitingRecords).Add({});
   Gauge& overdue_deadlines = gauges(registry, MetricId::kOverdueDeadlines).Add({});
   Gauge& rows_cached = gauges(registry, MetricId::kRowsCached).Add({});
   Gauge& overlay_rows = gauges(registry, MetricId::kOverlayRows).Add({});
@@ -229,7 +227,6 @@ void Metrics::Series::show_sums() {
     customers.values[i]->Set(static_cast<double>(segment.customers));
     revenue.values[i]->Set(static_cast<double>(segment.revenue_minor) / minor_per_major);
   }
-  waiting_records.Set(static_cast<double>(sum.waiting_records));
   overdue_deadlines.Set(static_cast<double>(sum.overdue_deadlines));
   rows_cached.Set(static_cast<double>(sum.rows_cached));
   overlay_rows.Set(static_cast<double>(sum.overlay_rows));

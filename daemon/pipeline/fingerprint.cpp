@@ -16,12 +16,23 @@ std::map<std::string, std::string> lines_of(const std::string& text) {
   return values;
 }
 
+constexpr const char* kPartitions = "partitions of the input";
+
 }  // namespace
+
+std::string fingerprint_of(const std::string& settings_lines, std::int32_t partitions) {
+  if (partitions <= 0) return settings_lines;
+  return settings_lines + kPartitions + "=" + std::to_string(partitions) + "\n";
+}
 
 Result<void> check_fingerprint(const std::string& stored, const std::string& configured) {
   if (stored == configured) return {};
-  const auto before = lines_of(stored);
-  const auto now = lines_of(configured);
+  auto before = lines_of(stored);
+  auto now = lines_of(configured);
+  if (!before.contains(kPartitions) || !now.contains(kPartitions)) {
+    before.erase(kPartitions);
+    now.erase(kPartitions);
+  }
   std::string differs;
   for (const auto& [key, value] : now) {
     const auto it = before.find(key);

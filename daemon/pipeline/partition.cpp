@@ -192,7 +192,8 @@ Result<void> Partition::prefetch() {
 
 Result<CachedRow*> Partition::row_of(const std::string& customer_id) {
   if (CachedRow* row = rows_.find(customer_id); row != nullptr) return row;
-  if (segmenter_.knows(customer_id)) {
+  if (segmenter_.knows(customer_id)) {  // new since prefetch(), or dropped again by a commit
+    ++tally_.cache_misses;
     if (auto loaded = load_rows({customer_id}); !loaded) return loaded.error();
     return rows_.find(customer_id);
   }
@@ -351,7 +352,6 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   auto found = row_of(record.customer_id);
   if (!found) return found.error();
   CachedRow& row = **found;
-  const Figures before = row.customer.figures;
   const Segment segment_before = row.customer.segment;
   Step step = segmenter_.take(row.customer, record, now);
   if (step.applied == Applied::kTooOld) {
@@ -366,9 +366,10 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   ++tally_.records[held.type][outcome_of(step.applied)];
   if (!step.row_changed) return {};
   rows_.touch(row);
-  const bool shown = row.customer.figures != before || row.customer.announced.sequence == 0;
-  row.table_dirty = row.table_dirty || row.customer.segment != segment_before ||
-                    (rules_.table_on_every_order && shown);
+  // Any change of a row shows, at least in its updated_at. What a table row says must not depend on
+  // what else its transaction holds (A3).
+  row.table_dirty =
+      row.table_dirty || rules_.table_on_every_order || row.customer.segment != segment_before;
   if (step.change) publish(*step.change);
   return {};
 }

@@ -8,6 +8,9 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+/// Counting overdue customers goes over the whole roster.
+constexpr std::chrono::seconds kLookAtEverybody{10};
+
 observe::PartitionGauges active_gauges(const Partition& partition, const Source* source,
                                        Instant wall) {
   observe::PartitionGauges g;
@@ -68,6 +71,12 @@ void Worker::report(bool force) {
 
 void Worker::report_gauges() {
   observe::Gauges gauges;
+  const SteadyTime now = SteadyClock::now();
+  const bool look_at_everybody = now - overdue_looked_at_ >= kLookAtEverybody;
+  if (look_at_everybody) {
+    overdue_looked_at_ = now;
+    overdue_ = 0;
+  }
   const Instant wall = parts_.wall();
   for (const std::int32_t p : owned_) {
     const Partition* partition = parts_.pipeline.find(p);
@@ -87,10 +96,14 @@ void Worker::report_gauges() {
     gauges.partitions.push_back(active_gauges(*partition, source_.get(), wall));
     add_segments(gauges, partition->segmenter());
     add_store(gauges.store, partition->store().statistics());
+    if (look_at_everybody && partition->meta().clock) {
+      overdue_ += partition->segmenter().overdue(*partition->meta().clock);
+    }
     gauges.rows_cached += partition->rows().size();
     gauges.overlay_rows += partition->rows().dirty().size();
     gauges.overlay_bytes += partition->overlay_bytes();
   }
+  gauges.overdue_deadlines = static_cast<std::uint64_t>(overdue_);
   gauges.last_commit = last_commit_;
   if (const auto model = parts_.pipeline.newest_model(); model != nullptr) {
     gauges.model.epoch = static_cast<std::uint64_t>(model->epoch().number);

@@ -147,6 +147,8 @@ class Worker final : public RebalanceListener {
   int aborts_in_a_row_ = 0;
   SteadyTime reported_at_{};
   SteadyTime flush_looked_at_{};
+  SteadyTime overdue_looked_at_{};
+  std::int64_t overdue_ = 0;
   std::optional<Instant> last_commit_;
   observe::CommitTally commit_tally_;
   observe::RateLimit limit_;

@@ -101,8 +101,8 @@ void Segmenter::resume(std::shared_ptr<const Model> model, std::optional<Instant
   sums_.assign(model_ == nullptr ? 0 : static_cast<std::size_t>(model_->k()), {});
   if (model_ == nullptr) return;
   const Instant epoch_instant = model_->epoch().instant;
-  origin_ = origin_for(evaluated_upto.value_or(epoch_instant));
   pass_ = sweeping_as_of.value_or(std::max(evaluated_upto.value_or(epoch_instant), epoch_instant));
+  origin_ = origin_for(pass_);
   for (Entry& entry : roster_) {
     cache_features(entry);
     const bool as_the_row_says = !sweeping_as_of && placed(entry) && entry.row_cluster >= 0;
@@ -297,6 +297,12 @@ std::vector<Segmenter::Tally> Segmenter::by_segment() const {
   tallies[0].customers = customers() - in_a_cluster;
   tallies[0].revenue_minor = static_cast<std::int64_t>(revenue_minor_ - revenue_placed);
   return tallies;
+}
+
+std::int64_t Segmenter::overdue(Instant now) const {
+  return std::count_if(roster_.begin(), roster_.end(), [&](const Entry& entry) {
+    return placed(entry) && raw_cluster(entry, now) != entry.cluster;
+  });
 }
 
 std::vector<ClusterSums> Segmenter::recount() const {

@@ -100,6 +100,9 @@ class Segmenter {
     std::int64_t revenue_minor = 0;
   };
   std::vector<Tally> by_segment() const;  // kSegmentWords long
+  /// Customers whom silence has carried into another cluster and no pass has moved yet; a pass over
+  /// the roster.
+  std::int64_t overdue(Instant now) const;
   /// S1, by counting again. For tests and `check`.
   std::vector<ClusterSums> recount() const;
 

@@ -1,74 +1,32 @@
-// The sentences S1-S7 of state/store.hpp, held against every store; what only a store on disk can
-// be held to follows behind.
+// The sentences S1-S7 of state/store.hpp, held against every store. What only a store on disk can
+// be held to is in rocks_store_test.cpp.
 #include "state/store.hpp"
 
 #include <algorithm>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <functional>
 #include <memory>
-#include <random>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "state/codec.hpp"
 #include "state/memory_store.hpp"
 #include "state/rocks_store.hpp"
+#include "tests/support/stores.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace segmentd {
 namespace {
 
 namespace fs = std::filesystem;
-using Rows = std::vector<std::pair<std::string, std::string>>;
-
-std::vector<RowWrite> puts(const Rows& rows) {
-  std::vector<RowWrite> writes;
-  for (const auto& [key, value] : rows) writes.push_back({key, value});
-  return writes;
-}
-
-Rows scanned(Store& store, std::string_view prefix) {
-  Rows rows;
-  const Result<void> scanned =
-      store.scan(prefix, [&](std::string_view key, std::string_view value) {
-        rows.emplace_back(key, value);
-        return Result<void>();
-      });
-  EXPECT_TRUE(scanned) << scanned.error().what;
-  return rows;
-}
-
-std::optional<std::string> value_of(Store& store, std::string_view key) {
-  const Result<std::optional<std::string>> value = store.get(key);
-  EXPECT_TRUE(value) << value.error().what;
-  return value ? *value : std::nullopt;
-}
-
-std::unique_ptr<RocksStore> opened(const fs::path& directory, const RocksOptions& options = {}) {
-  Result<std::unique_ptr<RocksStore>> store =
-      RocksStore::open(RocksEnvironment(options), directory);
-  EXPECT_TRUE(store) << store.error().what;
-  return store ? *std::move(store) : nullptr;
-}
-
-/// Small buffers, so that little data already makes files; what is not flushed dies with the store.
-RocksOptions crashing() {
-  RocksOptions options;
-  options.flush_on_close = false;
-  options.write_buffer_bytes = 64U << 10;
-  return options;
-}
-
-// --- every store ---
+using test::opened;
+using test::puts;
+using test::Rows;
+using test::scanned;
+using test::value_of;
 
 struct Implementation {
   const char* name;
@@ -171,22 +129,6 @@ TEST_P(StoreContract, UnflushedRowsAreCounted) {
   EXPECT_GE(store_->statistics().rows, 2U);
 }
 
-using StoreContractDeath = StoreContract;
-
-TEST_P(StoreContractDeath, AnUnsortedMultiGetIsABug) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  std::vector<std::optional<std::string>> values;
-  EXPECT_DEATH((void)store_->multi_get(std::vector<std::string_view>{"b", "a"}, values),
-               "ascending");
-  EXPECT_DEATH((void)store_->multi_get(std::vector<std::string_view>{"a", "a"}, values),
-               "ascending");
-}
-
-TEST_P(StoreContractDeath, WritingThePositionByHandIsABug) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH((void)store_->write(puts({{"POSITION", "1"}}), {}), "store's own");
-}
-
 const auto kImplementations = ::testing::Values(
     Implementation{
         "Memory",
@@ -198,262 +140,20 @@ std::string name_of(const ::testing::TestParamInfo<Implementation>& implementati
   return implementation.param.name;
 }
 INSTANTIATE_TEST_SUITE_P(Store, StoreContract, kImplementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Store, StoreContractDeath, kImplementations, name_of);
 
-// --- on disk ---
-
-class RocksStoreTest : public ::testing::Test {
- protected:
-  fs::path directory() const { return temp_.path("partition-0"); }
-  test::TempDirectory temp_;
-};
-
-TEST_F(RocksStoreTest, ACloseFlushes) {
-  const Position position{9, Instant{5}};
-  {
-    const auto store = opened(directory());
-    ASSERT_TRUE(store->write(puts({{"c/1", "one"}}), position));
-  }
-  const auto store = opened(directory());
-  EXPECT_EQ(value_of(*store, "c/1"), "one");
-  EXPECT_EQ(store->position(), position);
+// Without a directory: a process that dies in a test leaves it behind.
+TEST(StoreDeathTest, AnUnsortedMultiGetIsABug) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  MemoryStore store;
+  std::vector<std::optional<std::string>> values;
+  EXPECT_DEATH((void)store.multi_get(std::vector<std::string_view>{"b", "a"}, values), "ascending");
+  EXPECT_DEATH((void)store.multi_get(std::vector<std::string_view>{"a", "a"}, values), "ascending");
 }
 
-TEST_F(RocksStoreTest, OnlyWhatWasNotFlushedIsLostInACrash) {
-  {
-    const auto store = opened(directory(), crashing());
-    ASSERT_TRUE(store->write(puts({{"c/1", "kept"}, {"c/2", "kept"}}), Position{1, {}}));
-    ASSERT_TRUE(store->flush());
-    ASSERT_TRUE(store->write(puts({{"c/1", "lost"}, {"c/3", "lost"}}), Position{2, {}}));
-    EXPECT_EQ(value_of(*store, "c/1"), "lost");
-  }
-  const auto store = opened(directory());
-  EXPECT_EQ(scanned(*store, ""), (Rows{{"c/1", "kept"}, {"c/2", "kept"}}));
-  EXPECT_EQ(store->position(), (Position{1, {}}));
-}
-
-TEST_F(RocksStoreTest, TwoPartitionsShareOneEnvironment) {
-  const RocksEnvironment environment{RocksOptions{}};
-  auto first = RocksStore::open(environment, temp_.path("partition-0"));
-  auto second = RocksStore::open(environment, temp_.path("partition-1"));
-  ASSERT_TRUE(first && second);
-  ASSERT_TRUE((*first)->write(puts({{"c/1", "first"}}), {}));
-  EXPECT_EQ(value_of(**second, "c/1"), std::nullopt);
-  EXPECT_GT(environment.cache_used_bytes(), 0U);
-}
-
-TEST_F(RocksStoreTest, AStoreThatIsOpenIsNotOpenedTwice) {
-  const auto store = opened(directory());
-  const auto again = RocksStore::open(RocksEnvironment(RocksOptions{}), directory());
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, Errc::kMisconfigured) << again.error().what;
-}
-
-TEST_F(RocksStoreTest, ADirectoryThatCannotBeIsRefusedByName) {
-  temp_.file("partition-0", "a file");
-  const auto store = RocksStore::open(RocksEnvironment(RocksOptions{}), directory() / "x");
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().code, Errc::kMisconfigured);
-  EXPECT_NE(store.error().what.find("partition-0"), std::string::npos);
-}
-
-/// Files of the store whose name ends so.
-std::vector<fs::path> files(const fs::path& directory, const std::string& ending) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().string().ends_with(ending)) found.push_back(entry.path());
-  }
-  return found;
-}
-
-void flip_byte(const fs::path& path, std::streamoff at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(at);
-  const auto flipped = static_cast<char>(file.get() ^ 0x40);
-  file.seekp(at);
-  file.put(flipped);
-  ASSERT_TRUE(file.good());
-}
-
-/// Text that does not compress, so that rows spread over many blocks.
-std::string noise(std::mt19937_64& random, std::size_t size) {
-  std::string bytes(size, ' ');
-  for (char& c : bytes) c = static_cast<char>(random());
-  return bytes;
-}
-
-/// Writes 500 rows into one file, damages one of its bytes.
-Rows damaged_store(const fs::path& directory, std::streamoff at) {
-  std::mt19937_64 random(1);
-  Rows rows;
-  for (int i = 0; i < 500; ++i) rows.emplace_back("c/" + std::to_string(i), noise(random, 100));
-  const auto store = opened(directory);
-  EXPECT_TRUE(store->write(puts(rows), {}));
-  EXPECT_TRUE(store->flush());
-  const std::vector<fs::path> tables = files(directory, ".sst");
-  EXPECT_EQ(tables.size(), 1U);
-  flip_byte(tables.at(0), at);
-  return rows;
-}
-
-TEST_F(RocksStoreTest, ADamagedByteIsCorruptNeverWrong) {
-  const Rows rows = damaged_store(directory(), 20'000);
-  const auto store = opened(directory());
-  ASSERT_TRUE(store);
-  const Result<void> scan =
-      store->scan("", [](std::string_view, std::string_view) { return Result<void>(); });
-  ASSERT_FALSE(scan);
-  EXPECT_EQ(scan.error().code, Errc::kCorrupt) << scan.error().what;
-  int corrupt = 0;
-  for (const auto& [key, value] : rows) {
-    const Result<std::optional<std::string>> got = store->get(key);
-    std::vector<std::optional<std::string>> values;
-    const Result<void> many = store->multi_get(std::vector<std::string_view>{key}, values);
-    ASSERT_EQ(bool(got), bool(many));
-    if (got) {
-      ASSERT_EQ(*got, value);
-      ASSERT_EQ(values.at(0), value);
-      continue;
-    }
-    ++corrupt;
-    EXPECT_EQ(got.error().code, Errc::kCorrupt) << got.error().what;
-    EXPECT_EQ(many.error().code, Errc::kCorrupt) << many.error().what;
-  }
-  EXPECT_GT(corrupt, 0);
-}
-
-TEST_F(RocksStoreTest, ADamagedPositionIsCorruptAtOpen) {
-  damaged_store(directory(), 10);  // POSITION sorts before the rows
-  const auto store = RocksStore::open(RocksEnvironment(RocksOptions{}), directory());
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().code, Errc::kCorrupt) << store.error().what;
-}
-
-TEST_F(RocksStoreTest, AMissingFileIsCorrupt) {
-  {
-    const auto store = opened(directory());
-    ASSERT_TRUE(store->write(puts({{"c/1", "one"}}), {}));
-  }
-  for (const fs::path& table : files(directory(), ".sst")) fs::remove(table);
-  const auto store = RocksStore::open(RocksEnvironment(RocksOptions{}), directory());
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().code, Errc::kCorrupt) << store.error().what;
-}
-
-// --- a full disk: a small file system of its own, where that is allowed ---
-
-class SmallDisk {
- public:
-  explicit SmallDisk(std::string directory) : directory_(std::move(directory)) {
-    fs::create_directories(directory_);
-    mounted_ = ::mount("none", directory_.c_str(), "tmpfs", 0, "size=2m") == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount(directory_.c_str());
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  bool mounted() const { return mounted_; }
-
- private:
-  std::string directory_;
-  bool mounted_ = false;
-};
-
-TEST_F(RocksStoreTest, AFullDiskIsUnavailableAndThenHoldsAPrefix) {
-  const SmallDisk disk(temp_.path("disk"));
-  if (!disk.mounted()) GTEST_SKIP() << "no right to mount a small file system";
-  const fs::path there = temp_.path("disk") + "/partition-0";
-  std::mt19937_64 random(1);
-  std::int64_t written = 0;
-  {
-    const auto store = opened(there, crashing());
-    Result<void> outcome;
-    for (; outcome && written < 2000; ++written) {
-      outcome = store->write(puts({{"c/" + std::to_string(written), noise(random, 8192)}}),
-                             Position{written, {}});
-      if (outcome && written % 20 == 0) outcome = store->flush();
-    }
-    ASSERT_FALSE(outcome) << "8 MB do not fit into 2 MB";
-    EXPECT_EQ(outcome.error().code, Errc::kUnavailable) << outcome.error().what;
-    const Result<void> later = store->write({}, Position{99999, {}});
-    ASSERT_FALSE(later) << "S7";
-    EXPECT_EQ(later.error().code, Errc::kUnavailable) << later.error().what;
-  }
-  for (const fs::path& log : files(there, ".log")) fs::remove(log);  // room to open
-  const auto store = opened(there, crashing());
-  ASSERT_TRUE(store);
-  ASSERT_TRUE(store->position());
-  EXPECT_EQ(scanned(*store, "").size(),
-            static_cast<std::size_t>(store->position()->next_offset + 1));
-}
-
-// --- killed at random moments ---
-
-constexpr int kKeys = 20;
-constexpr int kBatchesPerMark = 300;
-
-// The child: writes batches without end, each of which sets every key to the batch's number,
-// flushing by itself as its small buffer fills up. Run only by the test below, in a process of its
-// own.
-TEST_F(RocksStoreTest, DISABLED_WritesUntilKilled) {
-  const char* const path = std::getenv("SEGMENTD_TEST_STORE");
-  ASSERT_NE(path, nullptr);
-  const auto store = opened(path, crashing());
-  for (std::int64_t n = store->position().value_or(Position{}).next_offset + 1;; ++n) {
-    Rows rows;
-    for (int i = 0; i < kKeys; ++i) {
-      rows.emplace_back("c/" + std::to_string(i), std::to_string(n) + std::string(40, ' '));
-    }
-    ASSERT_TRUE(store->write(puts(rows), Position{n, {}}));
-    if (n % kBatchesPerMark == 0) {
-      ASSERT_EQ(::write(STDOUT_FILENO, ".", 1), 1);
-    }
-  }
-}
-
-/// Starts the child, lets it write so many marks' worth of batches, kills it.
-void run_and_kill(const fs::path& directory, int marks) {
-  int channel[2];
-  ASSERT_EQ(::pipe(channel), 0);
-  ::setenv("SEGMENTD_TEST_STORE", directory.c_str(), 1);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, channel[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addclose(&actions, channel[0]);
-  std::string self = fs::read_symlink("/proc/self/exe").string();
-  std::string filter = "--gtest_filter=*DISABLED_WritesUntilKilled";
-  std::string disabled = "--gtest_also_run_disabled_tests";
-  std::string quiet = "--gtest_brief=1";
-  char* arguments[] = {self.data(), filter.data(), disabled.data(), quiet.data(), nullptr};
-  pid_t child = -1;
-  ASSERT_EQ(::posix_spawn(&child, self.c_str(), &actions, nullptr, arguments, environ), 0);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(channel[1]);
-  char mark = 0;
-  for (int seen = 0; seen < marks && ::read(channel[0], &mark, 1) == 1;)
-    seen += mark == '.' ? 1 : 0;
-  EXPECT_EQ(::kill(child, SIGKILL), 0);
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
-  ::close(channel[0]);
-}
-
-TEST_F(RocksStoreTest, AKilledProcessLeavesWholeWrites) {
-  std::int64_t last = 0;
-  for (int round = 0; round < 6; ++round) {
-    ASSERT_NO_FATAL_FAILURE(run_and_kill(directory(), 1 + round));
-    const auto store = opened(directory(), crashing());
-    ASSERT_TRUE(store);
-    ASSERT_TRUE(store->position()) << "the small buffer was flushed many times";
-    const std::int64_t at = store->position()->next_offset;
-    EXPECT_GT(at, last);
-    last = at;
-    const Rows rows = scanned(*store, "");
-    ASSERT_EQ(rows.size(), static_cast<std::size_t>(kKeys));
-    for (const auto& [key, value] : rows) ASSERT_EQ(std::stoll(value), at) << key;
-  }
+TEST(StoreDeathTest, WritingThePositionByHandIsABug) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  MemoryStore store;
+  EXPECT_DEATH((void)store.write(puts({{"POSITION", "1"}}), {}), "store's own");
 }
 
 }  // namespace

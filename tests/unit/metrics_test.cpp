@@ -58,7 +58,6 @@ Gauges full_gauges() {
       {.partition = 11, .state = PartitionState::kRestoring, .restore_rows_remaining = 99});
   gauges.segments[SegmentWord::kInsiders] = {12, 21'400'120};
   gauges.segments[SegmentWord::kNone] = {1, -10'411'240};
-  gauges.waiting_records = 6;
   gauges.overdue_deadlines = 8;
   gauges.rows_cached = 100;
   gauges.overlay_rows = 10;
@@ -317,7 +316,6 @@ TEST(Metrics, GaugesShowTheSnapshotInBaseAndMajorUnits) {
   EXPECT_EQ(number(R"(segmentd_partitions{state="parked",worker="0"})"), 1);
   EXPECT_EQ(number(R"(segmentd_partitions{state="restoring",worker="0"})"), 1);
   EXPECT_DOUBLE_EQ(number(R"(segmentd_last_commit_timestamp_seconds{worker="0"})"), 1300104180.25);
-  EXPECT_EQ(number("segmentd_waiting_records"), 6);
   EXPECT_EQ(number("segmentd_overdue_deadlines"), 8);
   EXPECT_EQ(number("segmentd_rows_cached"), 100);
   EXPECT_EQ(number("segmentd_overlay_rows"), 10);

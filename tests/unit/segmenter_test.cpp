@@ -288,6 +288,7 @@ class History {
       epoch.predecessor = epochs_;
       epoch.number = ++epochs_;
       epoch.instant = now_ = next_evaluation(now_, kMsPerDay);
+      epoch.features.tau_ms = 15 * kMsPerDay;  // so that the sums' origin moves often
       if (epochs_ < 3) epoch.kind = EpochKind::kProvisional;
       shop.evaluate(now_);
       shop.begin_epoch(epoch);

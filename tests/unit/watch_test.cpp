@@ -211,7 +211,7 @@ TEST(Summary, AddsUpSegmentsAndMoves) {
   EXPECT_EQ(moves.entered(), 2);
   EXPECT_EQ(moves.left(), 1);
   EXPECT_EQ(summary_text(table, moves),
-            "  segment            customers                    revenue GBP\n"
+            "  segment            customers                   revenue GBP\n"
             "  Insiders                   1    25.0 %            7,500.00    75.0 %\n"
             "  Loyal                      2    50.0 %            2,500.50    25.0 %\n"
             "  in no segment              1    25.0 %               -0.50     0.0 %\n"
