@@ -38,6 +38,13 @@ int exit_code(Area area) {
   return kExitBug;
 }
 
+/// `compacted`, `keeps records for 30d`.
+std::string kept_text(const TopicFinding& topic) {
+  if (topic.cleanup == "compact") return "compacted";
+  return std::string("keeps records ") + (topic.retention == "forever" ? "" : "for ") +
+         topic.retention;
+}
+
 /// The newest complaint of the Kafka library: why nobody answers.
 class LastComplaint {
  public:
@@ -149,11 +156,8 @@ void Check::topics() {
 void Check::report(const TopicReport& topics) {
   for (const TopicFinding& topic : topics.topics) {
     if (!topic.exists || !topic.problems.empty()) continue;
-    const bool compacted = topic.cleanup == "compact";
     findings_.ok("topic " + topic.name + " (" + std::string(word(topic.role)) +
-                 "): " + std::to_string(topic.partitions) +
-                 (topic.partitions == 1 ? " partition, " : " partitions, ") +
-                 (compacted ? "compacted" : "keeps records for " + topic.retention));
+                 "): " + partitions_text(topic.partitions) + ", " + kept_text(topic));
   }
   for (const std::string& note : topics.notes) findings_.note(note);
   for (const std::string& problem : topics.problems) findings_.problem(Area::kBroker, problem);
@@ -199,8 +203,8 @@ void Check::http() {
   const auto free = address ? http::probe_listen_address(*address) : Result<void>(address.error());
   if (free) {
     findings_.ok("http.address: " + address->text() + " is free");
-  } else if (state_in_use_) {
-    findings_.note(free.error().what + "; probably by the segmentd that is running");
+  } else if (address && state_in_use_) {
+    findings_.note("http.address: " + address->text() + " is in use, probably by that segmentd");
   } else {
     findings_.problem(Area::kConfiguration, free.error().what);
   }

@@ -75,13 +75,13 @@ Result<void> ensure_input(const config::Settings& settings, kafka::Admin& admin,
   if (!before) return before.error();
   const TopicFinding& input = before->topics.front();
   if (input.exists) {
-    std::cout << "exists   " << input.name << " (input), " << input.partitions
-              << " partitions; left as it is\n";
+    std::cout << "exists   " << input.name << " (input), " << partitions_text(input.partitions)
+              << "; left as it is\n";
     return {};
   }
   if (auto made = create_input(settings, admin, partitions); !made) return made.error();
-  std::cout << "created  " << input.name << " (input), " << partitions
-            << " partitions; it keeps its records forever until you say otherwise\n";
+  std::cout << "created  " << input.name << " (input), " << partitions_text(partitions)
+            << "; it keeps its records forever until you say otherwise\n";
   return {};
 }
 
@@ -96,7 +96,7 @@ int create_topics(const TopicsFlags& flags, const config::Settings& settings, ka
     if (topic.role == TopicRole::kInput || !topic.exists) continue;
     const bool is_new = std::count(report->created.begin(), report->created.end(), topic.name) > 0;
     std::cout << (is_new ? "created  " : "exists   ") << topic.name << " (" << word(topic.role)
-              << "), " << topic.partitions << " partitions, " << topic.cleanup << '\n';
+              << "), " << partitions_text(topic.partitions) << ", " << topic.cleanup << '\n';
   }
   if (!report->topics.front().exists) {
     std::cerr << "segmentd: nothing was created: the others take their partition count from the "

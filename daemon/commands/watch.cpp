@@ -1,13 +1,12 @@
 // `segmentd watch`: reads what a consumer would read, read_committed, and says it in sentences.
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <utility>
-
-#include <signal.h>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/command.hpp"
@@ -104,7 +103,7 @@ Result<TopicTail> TopicTail::open(kafka::Admin& admin, Broker& broker, const std
 
 Result<void> TopicTail::read(const std::function<Result<void>(const Message&)>& take) {
   batch_.clear();
-  const auto got = reader_->read(batch_, kBatch, kPoll);
+  auto got = reader_->read(batch_, kBatch, kPoll);
   for (const Message& message : batch_) {
     if (auto ok = take(message); !ok) return ok.error().within(topic_);
   }

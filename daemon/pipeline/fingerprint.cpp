@@ -1,7 +1,9 @@
 #include "daemon/pipeline/fingerprint.hpp"
 
+#include <initializer_list>
 #include <map>
 #include <sstream>
+#include <string_view>
 
 namespace segmentd {
 namespace {
@@ -34,15 +36,20 @@ Result<void> check_fingerprint(const std::string& stored, const std::string& con
     now.erase(kPartitions);
   }
   std::string differs;
+  const auto say = [&differs](std::initializer_list<std::string_view> parts) {
+    if (!differs.empty()) differs += "; ";
+    for (const std::string_view part : parts) differs += part;
+  };
   for (const auto& [key, value] : now) {
     const auto it = before.find(key);
-    if (it != before.end() && it->second == value) continue;
-    differs += (differs.empty() ? "" : "; ") + key + " is '" + value +
-               "', the state was made under '" + (it == before.end() ? "(not set)" : it->second) +
-               "'";
+    if (it == before.end()) {
+      say({key, " is '", value, "', the state was made without it"});
+    } else if (it->second != value) {
+      say({key, " is '", value, "', the state was made under '", it->second, "'"});
+    }
   }
   for (const auto& [key, value] : before) {
-    if (!now.contains(key)) differs += "; " + key + " is gone, it was '" + value + "'";
+    if (!now.contains(key)) say({key, " is gone, it was '", value, "'"});
   }
   if (differs.empty()) return {};
   return Error{

@@ -232,7 +232,10 @@ bool Partition::begin_evaluation_before(Instant clock) {
     meta_.evaluated_upto = last_evaluation(clock, rules_.evaluate_every_ms);
     return false;
   }
-  const Instant next = next_evaluation(*meta_.evaluated_upto, rules_.evaluate_every_ms);
+  Instant next = next_evaluation(*meta_.evaluated_upto, rules_.evaluate_every_ms);
+  if (meta_.clock && next < *meta_.clock) {  // the grid is finer than it was before a restart
+    next = next_evaluation(*meta_.clock - 1, rules_.evaluate_every_ms);
+  }
   if (clock < next) return false;
   meta_.clock = next;
   segmenter_.age_to(next);

@@ -26,6 +26,8 @@ Pipeline::Pipeline(PipelineRules rules, Decoder decoder, Epochs& epochs)
 
 void Pipeline::add(std::unique_ptr<Partition> partition) {
   const std::int32_t number = partition->number();
+  // What was judged and not committed before partition 0 went away has to be judged again.
+  if (number == 0) judged_upto_ = partition->meta().evaluated_upto.value_or(kFirstInstant);
   partitions_[number] = std::move(partition);
 }
 

@@ -14,6 +14,8 @@ namespace segmentd {
 namespace {
 
 constexpr std::size_t kReadBytes = 1U << 20U;
+/// Of the keys under which a replay's store keeps the epochs, as on the model topic.
+constexpr std::string_view kEpochPrefix = "epoch/";
 constexpr std::size_t kRecordsPerStep =
     10'000;  // read before deciding; does not change any decision
 
@@ -64,16 +66,20 @@ class Lines {
   bool ended_ = false;
 };
 
-/// Where a replay's transactions go: events to a file, the rest nowhere but into the counts.
+/// Where a replay's transactions go: events to a file, epochs to the store (by Replay::commit), the
+/// rest nowhere but into the counts.
 class ReplaySink : public OutputSink {
  public:
   explicit ReplaySink(std::unique_ptr<FileSink> events) : events_(std::move(events)) {}
 
-  Result<void> put(OutputTopic topic, std::int32_t, std::optional<std::string_view>,
+  Result<void> put(OutputTopic topic, std::int32_t, std::optional<std::string_view> key,
                    std::optional<std::string_view> value, std::span<const HeaderText>) override {
     if (topic == OutputTopic::kStatistics && value) {
       auto applied = decode_applied(*value);
       if (applied) effects.push_back(*applied);
+    }
+    if (topic == OutputTopic::kModel && key && value) {
+      epochs.push_back({std::string(*key), std::string(*value)});
     }
     if (topic != OutputTopic::kChanges || events_ == nullptr || !value) return {};
     return events_->put_line(*value);
@@ -81,6 +87,7 @@ class ReplaySink : public OutputSink {
   Result<void> finish() { return events_ == nullptr ? Result<void>() : events_->finish(); }
 
   std::vector<AppliedEpoch> effects;
+  std::vector<RowWrite> epochs;  // of the transaction under way
 
  private:
   std::unique_ptr<FileSink> events_;
@@ -98,9 +105,7 @@ class Replay {
       : options_(options),
         context_(rules.partition.encode),
         pipeline_(std::move(rules), std::move(decoder), epochs_),
-        sink_(std::move(events)) {
-    for (const GivenEpoch& given : options.epochs) epochs_.add(given.epoch);
-  }
+        sink_(std::move(events)) {}
 
   Result<void> open(std::unique_ptr<Store> store, const std::string& uuid);
   Result<void> run();
@@ -108,6 +113,8 @@ class Replay {
   ReplayTotals totals;
 
  private:
+  Result<void> read_epochs(Store& store);
+  Result<void> keep_epochs(std::span<const RowWrite> epochs);
   Result<void> read_all(const std::string& path);
   Result<void> apply_given_before(std::int64_t offset);
   Result<void> settle();
@@ -122,10 +129,33 @@ class Replay {
   std::size_t next_given_ = 0;
 };
 
+/// The epochs of the runs before this one over the same store.
+Result<void> Replay::read_epochs(Store& store) {
+  return store.scan(kEpochPrefix, [this](std::string_view, std::string_view value) {
+    auto epoch = decode_epoch(value);
+    if (!epoch) return Result<void>(Error{Errc::kCorrupt, epoch.error().what}.within("an epoch"));
+    epochs_.add(*epoch);
+    return Result<void>();
+  });
+}
+
+/// An epoch is in the store before META names it.
+Result<void> Replay::keep_epochs(std::span<const RowWrite> epochs) {
+  if (epochs.empty()) return {};
+  Store& store = pipeline_.find(0)->store();
+  return store.write(epochs, store.position().value_or(Position{}));
+}
+
 Result<void> Replay::open(std::unique_ptr<Store> store, const std::string& uuid) {
+  if (auto read = read_epochs(*store); !read) return read;
   auto partition = Partition::open(pipeline_.partition_rules(), 0, std::move(store), epochs_, uuid);
   if (!partition) return partition.error();
   pipeline_.add(std::move(*partition));
+  const std::int64_t in_force = pipeline_.find(0)->meta().epoch;
+  while (next_given_ < options_.epochs.size() &&
+         options_.epochs[next_given_].epoch.number <= in_force) {
+    ++next_given_;
+  }
   return {};
 }
 
@@ -133,7 +163,9 @@ Result<void> Replay::open(std::unique_ptr<Store> store, const std::string& uuid)
 Result<void> Replay::commit() {
   if (!pipeline_.touched()) return {};
   std::vector<InputOffset> offsets;
+  sink_.epochs.clear();
   if (auto ok = pipeline_.put_all(sink_, options_.wall, offsets); !ok) return ok;
+  if (auto ok = keep_epochs(sink_.epochs); !ok) return ok;
   if (auto ok = pipeline_.committed(0, -1, options_.wall); !ok) return ok;
   totals.tally += pipeline_.find(0)->tally();
   pipeline_.find(0)->tally() = {};
@@ -158,6 +190,9 @@ Result<void> Replay::apply_given_before(std::int64_t offset) {
     if (auto ok = settle(); !ok) return ok;
     if (given.clock) pipeline_.find(0)->wish_clock(*given.clock);
     if (auto ok = settle(); !ok) return ok;
+    RowWrite row{epoch_key(given.epoch.number), std::string()};
+    append_epoch(*row.value, given.epoch);
+    if (auto ok = keep_epochs(std::span(&row, 1)); !ok) return ok;
     pipeline_.adopt(given.epoch);
     if (auto ok = settle(); !ok) return ok;
   }

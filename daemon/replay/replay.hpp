@@ -47,7 +47,8 @@ struct ReplayTotals {
 Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path);
 
 /// Replays all inputs as partition 0 into `store`. A store that holds state already is taken up
-/// where it ended: records before its next offset are passed over.
+/// where it ended: records before its next offset are passed over. Epochs lie in the store beside
+/// the rows, under the keys of the model topic.
 Result<ReplayTotals> replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder,
                             std::unique_ptr<Store> store, const std::string& store_uuid);
 

@@ -98,10 +98,6 @@ bool keeps_forever(const kafka::TopicDescription& topic) {
          number_of(topic, "retention.bytes").value_or(-1) < 0;
 }
 
-std::string partitions_text(std::int32_t count) {
-  return std::to_string(count) + (count == 1 ? " partition" : " partitions");
-}
-
 /// Collects what is found about one topic after the other.
 class Judge {
  public:
@@ -258,6 +254,10 @@ std::string_view word(TopicRole role) {
       return "statistics";
   }
   return "?";
+}
+
+std::string partitions_text(std::int32_t count) {
+  return std::to_string(count) + (count == 1 ? " partition" : " partitions");
 }
 
 std::vector<std::string> topic_names(const config::Settings& settings) {

@@ -25,6 +25,9 @@ enum class TopicRole : std::uint8_t {
 /// `input`, `changes`, `table`, `rejected`, `changelog`, `model`, `statistics`.
 std::string_view word(TopicRole role);
 
+/// `1 partition`, `4 partitions`.
+std::string partitions_text(std::int32_t count);
+
 /// By topic name, as Admin::describe gives it.
 using TopicDescriptions = std::map<std::string, kafka::TopicDescription>;
 

@@ -95,25 +95,27 @@ std::string worth(const ReadEvent& event) {
 
 }  // namespace
 
-std::string readable_amount(std::string_view decimal) {
+std::string grouped(std::string_view decimal) {
   std::string text(decimal);
   if (!is_decimal(decimal)) return text;
-  std::size_t point = text.find('.');
-  if (point == std::string::npos) {
-    point = text.size();
-  } else {
-    while (text.size() > point + 3 && text.back() == '0') text.pop_back();
-  }
   const std::size_t first = text.starts_with('-') ? 1 : 0;
-  for (std::size_t at = point; at > first + 3;) {
+  for (std::size_t at = std::min(text.find('.'), text.size()); at > first + 3;) {
     at -= 3;
     text.insert(at, 1, ',');
   }
   return text;
 }
 
+std::string readable_amount(std::string_view decimal) {
+  const std::size_t point = decimal.find('.');
+  if (is_decimal(decimal) && point != std::string_view::npos) {
+    while (decimal.size() > point + 3 && decimal.ends_with('0')) decimal.remove_suffix(1);
+  }
+  return grouped(decimal);
+}
+
 std::string readable_count(std::int64_t count) {
-  return readable_amount(std::to_string(count));
+  return grouped(std::to_string(count));
 }
 
 std::string sentence(const ReadEvent& event) {

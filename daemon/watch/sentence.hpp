@@ -9,8 +9,9 @@
 
 namespace segmentd {
 
-/// `21400.120` -> `21,400.12`: digits in groups, zeros beyond the second decimal left out. Any
-/// other text comes back as it is.
+/// `21400.120` -> `21,400.120`. Any other text comes back as it is.
+std::string grouped(std::string_view decimal);
+/// `21400.120` -> `21,400.12`: grouped, and zeros beyond the second decimal left out.
 std::string readable_amount(std::string_view decimal);
 /// `4372` -> `4,372`.
 std::string readable_count(std::int64_t count);

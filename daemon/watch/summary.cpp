@@ -69,8 +69,7 @@ std::string table_line(const SegmentTotal& total, const Totals& totals) {
   return "  " + left_in(kLabelWidth, total.label) +
          right_in(kCountWidth, readable_count(total.customers)) +
          right_in(kShareWidth, share(total.customers, totals.all.customers)) +
-         right_in(kMoneyWidth,
-                  readable_amount(format_amount(total.revenue_minor, totals.decimals))) +
+         right_in(kMoneyWidth, grouped(format_amount(total.revenue_minor, totals.decimals))) +
          right_in(kShareWidth, share(total.revenue_minor, totals.all.revenue_minor)) + "\n";
 }
 

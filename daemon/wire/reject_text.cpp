@@ -1,6 +1,7 @@
 #include "daemon/wire/reject_text.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 namespace segmentd {
 namespace {
@@ -31,8 +32,13 @@ std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
 
 std::string quoted(std::string_view text) {
   const std::string_view kept = cut_utf8(text, kQuotedBytesMax);
+  // A message key may be any bytes; what does not read as UTF-8 is shown by its ASCII.
+  const unsigned char shown_max = simdjson::validate_utf8(kept.data(), kept.size()) ? 0xff : 0x7e;
   std::string out = "\"";
-  for (const char c : kept) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  for (const char c : kept) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7f || byte > shown_max ? '?' : c;
+  }
   out += kept.size() < text.size() ? "...\"" : "\"";
   return out;
 }

@@ -17,7 +17,8 @@ inline constexpr std::size_t kRejectDetailBytesMax = 300;
 /// Cuts `text` to at most `bytes_max` bytes, never inside a UTF-8 character.
 std::string_view cut_utf8(std::string_view text, std::size_t bytes_max);
 
-/// Foreign text for a detail: in quotes, at most 60 bytes of it, control characters as `?`.
+/// Foreign text for a detail: in quotes, at most 60 bytes of it, control characters and what is no
+/// UTF-8 as `?`: a detail is always text.
 std::string quoted(std::string_view text);
 
 /// A reject whose detail keeps to kRejectDetailBytesMax.

@@ -56,9 +56,10 @@ class Model {
   }
 
   Features standardised(const Features& natural) const;
-  double squared_distance(const Features& standardised, int cluster) const;
+  /// `z` is standardised.
+  double squared_distance(const Features& z, int cluster) const;
   /// The nearest cluster; ties go to the lowest index, so that the answer is a function.
-  Place place(const Features& standardised) const;
+  Place place(const Features& z) const;
   /// The same from figures and clock.
   Place place(const Point& point, Instant now) const {
     return place(standardised(features_of(epoch_.features, point, now)));

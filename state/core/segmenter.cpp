@@ -43,7 +43,7 @@ void Segmenter::cache_features(Entry& entry) const {
 }
 
 void Segmenter::note_row(Entry& entry, const Customer& customer) {
-  entry.row_cluster = static_cast<std::int8_t>(customer.cluster);
+  entry.row_cluster = static_cast<std::int16_t>(customer.cluster);
   entry.row_segment = customer.segment;
   entry.row_provisional = customer.provisional;
 }
@@ -75,7 +75,7 @@ void Segmenter::leave_sums(Entry& entry) {
 }
 
 void Segmenter::enter_sums(Entry& entry, int cluster) {
-  entry.cluster = static_cast<std::int8_t>(cluster);
+  entry.cluster = static_cast<std::int16_t>(cluster);
   if (cluster < 0) return;
   entry.contribution = contribution(entry);
   sums_[static_cast<std::size_t>(cluster)].add(entry.contribution);

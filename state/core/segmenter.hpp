@@ -115,9 +115,9 @@ class Segmenter {
     std::int64_t monetary_minor = 0;
     double frequency_feature = 0;
     double monetary_feature = 0;
-    Contribution contribution;     // what stands in the sums
-    std::int8_t cluster = -1;      // raw; -1 = none
-    std::int8_t row_cluster = -1;  // what the row says
+    Contribution contribution;      // what stands in the sums
+    std::int16_t cluster = -1;      // raw; -1 = none
+    std::int16_t row_cluster = -1;  // what the row says
     Segment row_segment = Segment::kNone;
     bool row_provisional = false;
   };

@@ -1,5 +1,6 @@
 #include "state/core/sums.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace segmentd {
@@ -7,6 +8,9 @@ namespace {
 
 constexpr double kUnit = 4294967296.0;  // 2^32
 constexpr double kScaleMin = 1e-9;
+/// e^20 still fits. Evaluations move the origin to within one tau of the clock: only an order far
+/// ahead of the last one meets this bound, and the next evaluation counts it exactly.
+constexpr double kExponentMax = 20;
 
 std::int64_t rounded(double value) {
   return std::llround(value * kUnit);
@@ -56,8 +60,9 @@ Contribution contribution_of(const FeatureRules& rules, const Point& point, Inst
       c.recency = point.last_order_at - origin;
       break;
     case Recency::kSaturating:
-      c.recency = rounded(std::exp(static_cast<double>(point.last_order_at - origin) /
-                                   static_cast<double>(rules.tau_ms)));
+      c.recency = rounded(
+          std::exp(std::min(kExponentMax, static_cast<double>(point.last_order_at - origin) /
+                                              static_cast<double>(rules.tau_ms))));
       break;
     case Recency::kLog:
       c.recency = rounded(recency_feature(rules, pass - point.last_order_at));

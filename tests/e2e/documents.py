@@ -1,58 +1,53 @@
 """What segmentd writes, checked: every document by its published schema, every message by the contract."""
 import json
-import multiprocessing
 import os
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import time
 
-from jsonschema import Draft202012Validator
-
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "tests" / "support"))
-from validate_schemas import problem_of  # noqa: E402  found through the line above
+VALIDATE = PROJECT / "tests" / "support" / "validate_schemas.py"
 
 SOURCE = re.compile(rb'"source":"(/segmentd/[a-z0-9._-]{1,64}/[0-9a-z-]+)"')
 CLOUD_EVENT_HEADERS = ("id", "type", "source", "subject", "time", "specversion")
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 RECENT_SECONDS = 3600
-WORTH_PROCESSES = 2000
+VALIDATE_SECONDS = 300
 
 
 class Schema:
     """A published schema. What was found valid once is not looked at again."""
 
     def __init__(self, name):
-        text = (PROJECT / "deploy" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
         self.name = name
-        self.validator = Draft202012Validator(json.loads(text))
+        self.file = PROJECT / "deploy" / "schemas" / f"{name}.schema.json"
         self.valid = set()
-
-    def problem_of(self, value):
-        return problem_of(value.decode("utf-8", "strict"), self.validator)
 
     def documents(self, values, kind=bytes):
         """The JSON of each; `kind` of a value: bytes equal for documents that are equally valid."""
         unseen = {kind(value): value for value in values if kind(value) not in self.valid}
-        for value, problem in zip(unseen.values(), side_by_side(self.problem_of, list(unseen.values()))):
-            assert problem is None, f"no valid {self.name}: {problem}: {value[:2000]!r}"
+        problems = self.problems_of(list(unseen.values()))
+        assert not problems, f"no valid {self.name}:\n{problems}"
         self.valid.update(unseen)
         return [json.loads(value) for value in values]
 
-
-def side_by_side(function, values):
-    """[function(value) ...], on all processors where it is worth it."""
-    if len(values) < WORTH_PROCESSES:
-        return [function(value) for value in values]
-    global forked  # the children have it by the fork: no pickling of schemas
-    forked = function
-    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
-        return pool.map(call_forked, values, chunksize=500)
-
-
-def call_forked(value):
-    return forked(value)
+    def problems_of(self, values):
+        """By the validator of the project, on all processors."""
+        problems = ""
+        with tempfile.TemporaryDirectory(prefix="segmentd-e2e-") as directory:
+            running = []
+            for n in range(min(os.cpu_count(), len(values))):
+                lines = pathlib.Path(directory) / f"{n}.ndjson"
+                lines.write_bytes(b"".join(value + b"\n" for value in values[n::os.cpu_count()]))
+                running.append(subprocess.Popen([sys.executable, VALIDATE, self.file, lines],
+                                                stderr=subprocess.PIPE, text=True))
+            for process in running:
+                told = process.communicate(timeout=VALIDATE_SECONDS)[1]
+                problems += told if process.returncode != 0 else ""
+        return problems
 
 
 EVENT = Schema("segment-changed")
@@ -115,6 +110,23 @@ def epochs_of(messages):
 
 def without_source(event):
     return {name: value for name, value in event.items() if name != "source"}
+
+
+def check_same(found, expected, what):
+    """Both are lists, or dictionaries. Tells the first difference: unittest would compare all of them
+    for minutes."""
+    pairs = zip(found, expected) if isinstance(found, list) else (
+        (found.get(key), expected.get(key)) for key in sorted({*found, *expected}))
+    for n, (one, other) in enumerate(pairs):
+        assert one == other, f"{what}: number {n} is\n{one}\nand not\n{other}"
+    assert len(found) == len(expected), f"{what}: {len(found)}, not {len(expected)}"
+
+
+def check_same_table(rows, replayed):
+    """Newest rows of the topic and those of `replay --table`, which tell more."""
+    names = next(iter(rows.values())).keys()
+    check_same(rows, {customer: {name: row[name] for name in names}
+                      for customer, row in replayed.items()}, "table")
 
 
 def newest(rows):

@@ -63,9 +63,11 @@ class KafkaTopics:
                 for p in self.partitions(topic)}
 
     def committed(self, group, topic):
-        """{partition: the group's stable offset}; 0 where there is none."""
+        """{partition: the group's committed offset}; 0 where there is none. An offset in a transaction
+        that is still open is neither told nor waited for."""
         if group not in self.groups:
-            self.groups[group] = Consumer({**self.client, "group.id": group})
+            self.groups[group] = Consumer({**self.client, "group.id": group,
+                                           "isolation.level": "read_uncommitted"})
         asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
         found = self.groups[group].committed(asked, TIMEOUT_SECONDS)
         for each in found:

@@ -162,7 +162,7 @@ TEST_F(Application, CheckFindsASoundSetUpSound) {
   const Ran checked = run("check");
   EXPECT_EQ(checked.code, 0) << checked.output;
   for (const char* expected :
-       {"(changelog): 4 partitions, compacted", "(input): 4 partitions, keeps records for forever",
+       {"(changelog): 4 partitions, compacted", "(input): 4 partitions, keeps records forever",
         "all 200 keyed records lie where murmur2 puts them", "all 200 sampled would be taken",
         "can be made", "is free", "no problems"}) {
     EXPECT_TRUE(checked.says(expected)) << expected << "\n" << checked.output;

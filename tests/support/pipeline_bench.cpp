@@ -10,39 +10,6 @@
 namespace segmentd::test {
 namespace {
 
-/// A store that lies elsewhere and is only borrowed.
-class BorrowedStore : public Store {
- public:
-  explicit BorrowedStore(std::shared_ptr<Store> store) : store_(std::move(store)) {}
-
-  Result<std::optional<std::string>> get(std::string_view key) override { return store_->get(key); }
-  Result<void> multi_get(std::span<const std::string_view> keys,
-                         std::vector<std::optional<std::string>>& values) override {
-    return store_->multi_get(keys, values);
-  }
-  Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
-    return store_->write(rows, position);
-  }
-  Result<void> scan(std::string_view prefix, const Visitor& visit) override {
-    return store_->scan(prefix, visit);
-  }
-  std::optional<Position> position() const override { return store_->position(); }
-  Result<void> flush() override { return store_->flush(); }
-  StoreStatistics statistics() const override { return store_->statistics(); }
-
- private:
-  std::shared_ptr<Store> store_;
-};
-
-Decoder bench_decoder() {
-  DecodeRules rules;
-  rules.currency = "GBP";
-  rules.decimals = 3;
-  auto decoder = Decoder::create(std::move(rules));
-  EXPECT_TRUE(decoder);
-  return std::move(*decoder);
-}
-
 template <class T>
 void expect_ok(const Result<T>& result) {
   if (!result) ADD_FAILURE() << result.error().what;
@@ -80,6 +47,15 @@ PipelineRules bench_rules() {
   rules.model.min_customers = 50;
   rules.model.fit_starts = 4;
   return rules;
+}
+
+Decoder bench_decoder() {
+  DecodeRules rules;
+  rules.currency = "GBP";
+  rules.decimals = 3;
+  auto decoder = Decoder::create(std::move(rules));
+  EXPECT_TRUE(decoder);
+  return std::move(*decoder);
 }
 
 // --- the output ---
@@ -150,9 +126,14 @@ void Bench::restart() {
     epochs_->add(*epoch);
   }
   pipeline_ = std::make_unique<Pipeline>(rules_, bench_decoder(), *epochs_);
+  take_up();
+}
+
+void Bench::take_up() {
   std::unique_ptr<Store> store = open_store_();
   replay_tail(*store);
-  auto opened = Partition::open(pipeline_->partition_rules(), 0, std::move(store), *epochs_, "uuid");
+  auto opened =
+      Partition::open(pipeline_->partition_rules(), 0, std::move(store), *epochs_, "uuid");
   expect_ok(opened);
   pipeline_->add(std::move(*opened));
 }
@@ -171,22 +152,27 @@ bool Bench::commit() {
     restart();
     return false;
   }
+  if (meets && fault_ == Fault::kRevoke) {
+    pipeline_->remove(0);
+    take_up();
+    return false;
+  }
   std::vector<InputOffset> offsets;
   if (meets && fault_ == Fault::kAbort) {
-    expect_ok(pipeline_->put_all(log_, kWall, offsets));
+    expect_ok(pipeline_->put_all(log_, wall, offsets));
     log_.abort();
     offsets.clear();
     // The overlay stays; the worker may decide more before it tries again.
-    if (random_() % 2 == 0) expect_ok(pipeline_->advance(kWall));
+    if (random_() % 2 == 0) expect_ok(pipeline_->advance(wall));
   }
-  expect_ok(pipeline_->put_all(log_, kWall, offsets));
+  expect_ok(pipeline_->put_all(log_, wall, offsets));
   log_.commit();
   ++commits;
   EXPECT_EQ(offsets.size(), 1U);
   EXPECT_EQ(offsets[0].next_offset, partition().meta().next_offset);
   const auto meta_at = static_cast<std::int64_t>(log_.lines(OutputTopic::kChangelog).size()) - 1;
   EXPECT_EQ(log_.lines(OutputTopic::kChangelog).back().key, std::string(kMetaKey));
-  expect_ok(pipeline_->committed(0, meta_at, kWall));
+  expect_ok(pipeline_->committed(0, meta_at, wall));
   EXPECT_EQ(offsets[0].metadata, std::to_string(partition().meta().txn_seq));
   tally += partition().tally();
   partition().tally() = {};
@@ -200,7 +186,7 @@ bool Bench::commit() {
 
 bool Bench::settle() {
   while (true) {
-    auto next = pipeline_->advance(kWall);
+    auto next = pipeline_->advance(wall);
     expect_ok(next);
     if (!next) return false;
     if (!commit() || *next != Pipeline::Next::kCommit) return true;
@@ -243,8 +229,7 @@ std::map<std::string, Customer> Bench::rows() {
 
 Outcome outcome_of(const Bench& bench) {
   return {bench.log().lines(OutputTopic::kChanges), bench.log().lines(OutputTopic::kRejected),
-          bench.values(OutputTopic::kModel), bench.values(OutputTopic::kStatistics),
-          bench.table()};
+          bench.values(OutputTopic::kModel), bench.values(OutputTopic::kStatistics), bench.table()};
 }
 
 namespace {

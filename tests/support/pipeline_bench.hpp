@@ -1,5 +1,5 @@
-// A pipeline over a store and an output in memory, driven as the worker drives it, with restarts, lost
-// work and aborted transactions where a test wants them.
+// A pipeline over a store and an output in memory, driven as the worker drives it, with restarts,
+// lost work and aborted transactions where a test wants them.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,7 @@ inline constexpr Instant kWall{1'700'000'000'000};
 /// Event clock, pounds with three decimals, one partition, everything else the default. Epochs come
 /// early, so that a short input sees many.
 PipelineRules bench_rules();
+Decoder bench_decoder();
 
 struct OutputLine {
   std::int32_t partition = 0;
@@ -68,6 +69,31 @@ enum class Fault {
   kAbort,    // put_all() was called, the transaction is aborted and goes out again
   kRestart,  // after the commit: pipeline and partition are gone, the store is opened again
   kCrash,    // before the commit: what was decided is lost
+  kRevoke,   // before the commit: the partition goes, what was decided is lost, and comes back
+};
+
+/// A store that lies elsewhere and is only borrowed.
+class BorrowedStore : public Store {
+ public:
+  explicit BorrowedStore(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+
+  Result<std::optional<std::string>> get(std::string_view key) override { return store_->get(key); }
+  Result<void> multi_get(std::span<const std::string_view> keys,
+                         std::vector<std::optional<std::string>>& values) override {
+    return store_->multi_get(keys, values);
+  }
+  Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
+    return store_->write(rows, position);
+  }
+  Result<void> scan(std::string_view prefix, const Visitor& visit) override {
+    return store_->scan(prefix, visit);
+  }
+  std::optional<Position> position() const override { return store_->position(); }
+  Result<void> flush() override { return store_->flush(); }
+  StoreStatistics statistics() const override { return store_->statistics(); }
+
+ private:
+  std::shared_ptr<Store> store_;
 };
 
 class Bench {
@@ -93,12 +119,14 @@ class Bench {
   std::map<std::string, std::string> table() const { return log_.compacted(OutputTopic::kTable); }
   /// The rows of the store, decoded.
   std::map<std::string, Customer> rows();
+  Instant wall = kWall;
   observe::Tally tally;
   std::size_t commits = 0;
   std::size_t faults = 0;
 
  private:
   bool commit();  // false = met a fault that lost the pipeline
+  void take_up();
   void replay_tail(Store& store) const;
 
   PipelineRules rules_;

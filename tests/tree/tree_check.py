@@ -159,10 +159,10 @@ class Tree:
         if not lists.is_file():
             return False
         relative = Path(path).relative_to(above).as_posix()
-        stem = relative.rsplit(".", 1)[0]  # foreach(name a b) ... SOURCES ${name}.cpp
+        stem, suffix = relative.rsplit(".", 1)  # foreach(name a b) ... SOURCES ${name}.cpp
         text = re.sub(r"#[^\n]*", "", lists.read_text(encoding="utf-8"))
         words = set(re.split(r"[\s()\"]+|\$\{CMAKE_CURRENT_SOURCE_DIR\}/", text))
-        return relative in words or path in words or (stem in words and "}.cpp" in text)
+        return relative in words or path in words or (stem in words and "}." + suffix in text)
 
     def check_programs(self):
         for path in PROGRAMS:

@@ -1,5 +1,6 @@
 // What `segmentd check` makes of a sample of the input and of a state directory, without a broker.
 #include <memory>
+#include <span>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -247,6 +248,38 @@ TEST_F(StateCheckTest, AFileInItsPlaceIsRefused) {
   Findings findings;
   check_state(settings(), 4, findings);
   EXPECT_NE(findings.text().find("is no directory"), std::string::npos) << findings.text();
+}
+
+/// A broker whose topic holds the offsets 10 to 19.
+class TenRecords final : public Broker {
+ public:
+  Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
+                                                 std::span<const ReadFrom>) override {
+    return Error{Errc::kUnavailable, topic};
+  }
+  Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
+                                milliseconds) override {
+    if (partition > 2) return Error{Errc::kUnavailable, topic + ": no such partition"};
+    return Watermarks{.first = 10, .stable_end = 20, .end = 20};
+  }
+  Result<void> fence(const std::string&, milliseconds) override { return {}; }
+};
+
+TEST(OffsetCheck, StateMustGoOnWithinTheInput) {
+  const auto problem_of = [](std::int32_t partition, std::int64_t next_offset) {
+    Meta meta;
+    meta.partition = partition;
+    meta.next_offset = next_offset;
+    TenRecords broker;
+    Findings findings;
+    check_offsets({meta}, "orders", broker, milliseconds(1), findings);
+    return findings.problems() == 0 ? std::string() : findings.all().back().what;
+  };
+  EXPECT_EQ(problem_of(0, 10), "");
+  EXPECT_EQ(problem_of(0, 20), "");
+  EXPECT_NE(problem_of(1, 21).find("the topic was made anew"), std::string::npos);
+  EXPECT_NE(problem_of(1, 9).find("records are lost"), std::string::npos);
+  EXPECT_NE(problem_of(3, 15).find("no such partition"), std::string::npos);
 }
 
 }  // namespace

@@ -189,7 +189,8 @@ TEST(Evaluation, TheSpendFloorIsTheFirstPercentileByNearestRank) {
     for (std::int64_t i = 1; i <= n; ++i) {
       points.push_back({test::random_point(random).last_order_at, 1, 1'000 + i});
     }
-    for (int i = 0; i < 7; ++i) points.push_back({kToday, 2, -i * 100});  // not positive: no part in it
+    for (int i = 0; i < 7; ++i)
+      points.push_back({kToday, 2, -i * 100});  // not positive: no part in it
     std::shuffle(points.begin(), points.end(), random);
     return fitted(rules_for(2), sampled(points)).epoch().features.floor_minor;
   };
@@ -229,8 +230,7 @@ TEST(Evaluation, ExcessIsWhatTheExactMeansWouldSave) {
   const Population population = population_of(everybody, &model, later);
   std::vector<std::vector<Features>> members(4);
   for (const Sampled& s : everybody) {
-    const Features z =
-        model.standardised(features_of(model.epoch().features, s.point, later));
+    const Features z = model.standardised(features_of(model.epoch().features, s.point, later));
     members[static_cast<std::size_t>(model.place(z).cluster)].push_back(z);
   }
   double published = 0, exact = 0;
@@ -292,7 +292,8 @@ TEST(Evaluation, AnEmptiedClusterKeepsItsCentroid) {
   rules.excess_max = 0;
   std::vector<Sampled> everybody = some_customers(200);
   const Model model = fitted(rules, everybody);
-  std::erase_if(everybody, [&](const Sampled& s) { return model.place(s.point, kToday).cluster == 2; });
+  std::erase_if(everybody,
+                [&](const Sampled& s) { return model.place(s.point, kToday).cluster == 2; });
   const Population population = population_of(everybody, &model, kToday);
   ASSERT_EQ(population.clusters[2].customers, 0);
   const auto epoch = judge(rules, &model, population, kToday);
@@ -315,9 +316,9 @@ TEST(Evaluation, NeitherArrivalOrderNorPartitioningShows) {
         Random random(partitions);
         std::vector<Sampled> shuffled = everybody;
         std::shuffle(shuffled.begin(), shuffled.end(), random);
-        const auto other = judge(
-            rules, nullptr, population_of(shuffled, nullptr, kToday, sample_max, partitions),
-            kToday);
+        const auto other =
+            judge(rules, nullptr, population_of(shuffled, nullptr, kToday, sample_max, partitions),
+                  kToday);
         ASSERT_TRUE(one && other);
         EXPECT_EQ(*one, *other);
       }

@@ -19,9 +19,12 @@ using test::Random;
 long double expected_recency(const FeatureRules& rules, std::int64_t age_ms) {
   const long double age = static_cast<long double>(age_ms);
   switch (rules.recency) {
-    case Recency::kSaturating: return 1 - std::exp(-age / rules.tau_ms);
-    case Recency::kLinear: return age / 86'400'000.0L;
-    case Recency::kLog: return std::log(1 + (age > 0 ? age : 0) / 86'400'000.0L);
+    case Recency::kSaturating:
+      return 1 - std::exp(-age / rules.tau_ms);
+    case Recency::kLinear:
+      return age / 86'400'000.0L;
+    case Recency::kLog:
+      return std::log(1 + (age > 0 ? age : 0) / 86'400'000.0L);
   }
   return 0;
 }
@@ -47,7 +50,8 @@ TEST(Features, AreTheFormulasOfTheModel) {
 TEST(Features, RecencyKeepsItsPrecisionJustAfterAnOrder) {
   FeatureRules rules = feature_rules(Recency::kSaturating);
   const double per_ms = 1.0 / static_cast<double>(rules.tau_ms);
-  EXPECT_NEAR(recency_feature(rules, 1) / per_ms, 1, 1e-9);  // 1 - exp(-x) alone would give 0 digits
+  EXPECT_NEAR(recency_feature(rules, 1) / per_ms, 1,
+              1e-9);  // 1 - exp(-x) alone would give 0 digits
   rules.recency = Recency::kLog;
   EXPECT_NEAR(recency_feature(rules, 1) * static_cast<double>(kMsPerDay), 1, 1e-8);
 }
@@ -64,7 +68,8 @@ TEST(Features, TheAgeOfAFeatureIsTheInverse) {
     const FeatureRules rules = feature_rules(recency);
     for (int i = 0; i < 300; ++i) {
       const std::int64_t age = test::whole_between(random, 1, 700 * kMsPerDay);
-      EXPECT_NEAR(recency_age_ms(rules, recency_feature(rules, age)), static_cast<double>(age), 0.5);
+      EXPECT_NEAR(recency_age_ms(rules, recency_feature(rules, age)), static_cast<double>(age),
+                  0.5);
     }
   }
 }

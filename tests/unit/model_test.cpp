@@ -21,8 +21,8 @@ using test::random_point;
 constexpr std::int64_t kStep = 6 * kMsPerHour;
 
 double distance(const Model& model, const Point& point, Instant at, int cluster) {
-  return model.squared_distance(
-      model.standardised(features_of(model.epoch().features, point, at)), cluster);
+  return model.squared_distance(model.standardised(features_of(model.epoch().features, point, at)),
+                                cluster);
 }
 
 /// Equal but for rounding: near the border either side may be called the nearer one.
@@ -66,8 +66,8 @@ TEST(Model, StandardisedDistancesAreThoseOfTheFormula) {
     for (int j = 0; j < 5; ++j) {
       double expected = 0;
       for (std::size_t f = 0; f < at.size(); ++f) {
-        const double d = (at[f] - epoch.centroids[static_cast<std::size_t>(j)].at[f]) /
-                         epoch.scale[f];
+        const double d =
+            (at[f] - epoch.centroids[static_cast<std::size_t>(j)].at[f]) / epoch.scale[f];
         expected += d * d;
       }
       EXPECT_NEAR(model.squared_distance(model.standardised(at), j), expected, 1e-12);
@@ -199,6 +199,19 @@ TEST(Model, ABorderBeyondSaturationIsNeverCrossed) {
   EXPECT_FALSE(crosses(0.5, 1.5));
   EXPECT_FALSE(crosses(0.5, 1.6));
   EXPECT_FALSE(crosses(1.4, 0.5)) << "silence leads to larger recency only";
+}
+
+TEST(Model, CloseToSaturationTheClosedFormIsOnlyAGuess) {
+  // There one bit of the feature is many milliseconds.
+  for (const double short_of_one : {1e-4, 1e-6, 1e-8, 1e-10}) {
+    const Model model = two_clusters(Recency::kSaturating, 0.5, 2 * (1 - short_of_one) - 0.5);
+    for (const std::int64_t orders : {1, 2, 7, 19, 333}) {
+      const Point point{kToday + orders * 1'234'567, orders, 10'000};
+      const auto next = model.next_crossing(point, 0, kToday);
+      ASSERT_TRUE(next);
+      expect_border(model, point, 0, *next, kToday);
+    }
+  }
 }
 
 TEST(Model, ALinearBorderIsCrossedOneMillisecondBehindIt) {

@@ -95,9 +95,8 @@ TEST(Naming, AnExampleOfFour) {
                                         {-0.6, -0.5, -0.6},  // came once, lately
                                         {-0.8, 1.7, 1.6},    // the best
                                         {-0.2, 0.3, 0.4}};
-  EXPECT_EQ(names_of(centroids),
-            (std::vector<Segment>{Segment::kAtRisk, Segment::kOccasional, Segment::kInsiders,
-                                  Segment::kLoyal}));
+  EXPECT_EQ(names_of(centroids), (std::vector<Segment>{Segment::kAtRisk, Segment::kOccasional,
+                                                       Segment::kInsiders, Segment::kLoyal}));
 }
 
 TEST(Naming, TiesGoToTheLowerIndex) {

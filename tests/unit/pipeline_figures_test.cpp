@@ -1,4 +1,5 @@
-// Online Retail, whole, through the pipeline: the published figures, a second sending, shuffled arrival.
+// Online Retail, whole, through the pipeline: the published figures, a second sending, shuffled
+// arrival.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -100,7 +101,8 @@ TEST_F(WholeExtract, EverybodysEventsAreAChainFromOne) {
   for (const OutputLine& line : bench().log().lines(OutputTopic::kChanges)) {
     auto& [sequence, segment] = last[*line.key];
     EXPECT_NE(line.value->find("\"sequence\":" + std::to_string(++sequence) + ","),
-              std::string::npos) << *line.value;
+              std::string::npos)
+        << *line.value;
     const std::string from = segment.empty() ? "null" : segment;
     ASSERT_NE(line.value->find("\"from_segment\":" + from + ","), std::string::npos) << *line.value;
     const std::size_t to = line.value->find("\"to_segment\":") + 13;
@@ -137,7 +139,8 @@ TEST(Pipeline, ASecondSendingIsHarmlessWhereMostIsForgotten) {
   bench.feed(twice);
   auto after = outcome_of(bench);
   EXPECT_GT(after.rejected.size(), 5'000U);
-  for (const OutputLine& line : after.rejected) ASSERT_EQ(line.header("segmentd-reason"), "too_old");
+  for (const OutputLine& line : after.rejected)
+    ASSERT_EQ(line.header("segmentd-reason"), "too_old");
   after.rejected.clear();
   test::expect_same(before, after);
 }

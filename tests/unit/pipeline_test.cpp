@@ -59,6 +59,13 @@ TEST(PipelineP4, TheReferenceRunSeesEveryKindOfThing) {
   EXPECT_TRUE(bench.partition().segmenter().sums() == bench.partition().segmenter().recount());
 }
 
+TEST(PipelineP4, TheWallClockDoesNotShow) {
+  Bench bench(bench_rules());
+  bench.wall = test::kWall + 40 * kMsPerDay;
+  bench.feed(input());
+  expect_same(undisturbed(), outcome_of(bench));
+}
+
 TEST(PipelineP4, TransactionSizesDoNotShow) {
   for (const std::int64_t records : {7, 100, 10'000}) {
     SCOPED_TRACE(records);
@@ -150,16 +157,18 @@ TEST_P(Disturbed, RunsGiveTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(PipelineP4, Disturbed,  // (the macro has an `info` of its own)
-                         testing::Values(Fault::kAbort, Fault::kRestart, Fault::kCrash),
+                         testing::Values(Fault::kAbort, Fault::kRestart, Fault::kCrash,
+                                         Fault::kRevoke),
                          [](const auto& fault) {
                            return std::string(fault.param == Fault::kAbort     ? "ByAborts"
                                               : fault.param == Fault::kRestart ? "ByRestarts"
-                                                                               : "ByLostWork");
+                                              : fault.param == Fault::kCrash   ? "ByLostWork"
+                                                                               : "ByRevocations");
                          });
 
 TEST(PipelineP4, AStoreOnDiskGivesTheSame) {
-  // Nothing is flushed at close: each restart finds a store that lacks the newest writes, as after a
-  // crash of the machine, and has them from the changelog.
+  // Nothing is flushed at close: each restart finds a store that lacks the newest writes, as after
+  // a crash of the machine, and has them from the changelog.
   const test::TempDirectory directory;
   RocksOptions options;
   options.write_buffer_bytes = 64 << 10;
@@ -185,6 +194,36 @@ TEST(PipelineP4, ARestoreFromTheChangelogGivesTheSame) {
   expect_same(undisturbed(), outcome_of(bench));
 }
 
+TEST(Pipeline, AFinerGridAfterARestartDoesNotTurnTheClockBack) {
+  const auto memory = std::make_shared<MemoryStore>();
+  PipelineRules rules = bench_rules();
+  Epochs epochs;
+  std::optional<Instant> clock;
+  for (const std::int64_t every : {kMsPerDay, kMsPerHour}) {
+    rules.partition.evaluate_every_ms = every;
+    Pipeline pipeline(rules, test::bench_decoder(), epochs);
+    auto opened = Partition::open(pipeline.partition_rules(), 0,
+                                  std::make_unique<test::BorrowedStore>(memory), epochs, "uuid");
+    ASSERT_TRUE(opened);
+    pipeline.add(std::move(*opened));
+    Partition& partition = *pipeline.find(0);
+    for (std::int64_t i = every == kMsPerDay ? 0 : 60; i < (every == kMsPerDay ? 60 : 90); ++i) {
+      const auto& put = input()[static_cast<std::size_t>(i)];
+      pipeline.hold(Message::copy_of(0, i, 0, put.key, put.json));
+      test::CommittedLog log;
+      std::vector<InputOffset> offsets;
+      for (auto next = Pipeline::Next::kCommit; next == Pipeline::Next::kCommit;) {
+        next = *pipeline.advance(test::kWall);
+        EXPECT_GE(partition.meta().clock, clock);
+        clock = partition.meta().clock;
+        ASSERT_TRUE(pipeline.put_all(log, test::kWall, offsets));
+        ASSERT_TRUE(pipeline.committed(0, -1, test::kWall));
+        pipeline.settled();
+      }
+    }
+  }
+}
+
 TEST(PipelineP4, RecordsOfEveryTypeAndThoseThatWaitGiveTheSame) {
   // Refunds and cancellations before their order, orders said again and in several versions.
   Input records;
@@ -197,16 +236,19 @@ TEST(PipelineP4, RecordsOfEveryTypeAndThoseThatWaitGiveTheSame) {
     const std::string order = "\"order_id\":\"o" + std::to_string(i % 97) + "\"";
     const std::string at =
         ":\"" + format_rfc3339(Instant{1'300'000'000'000 + i * 2 * kMsPerHour}) + "\"";
-    const std::string amount = ",\"amount\":\"" + std::to_string(i * 37 % 900) + ".50\",\"currency\":\"GBP\"";
+    const std::string amount =
+        ",\"amount\":\"" + std::to_string(i * 37 % 900) + ".50\",\"currency\":\"GBP\"";
     switch (i % 6) {
       case 0:
         add(customer, R"("type":"refund","refund_id":"r)" + std::to_string(i % 31) + "\"," + order +
                           ",\"refunded_at\"" + at + amount);
         break;
-      case 1: add(customer, R"("type":"cancellation",)" + order + ",\"cancelled_at\"" + at); break;
+      case 1:
+        add(customer, R"("type":"cancellation",)" + order + ",\"cancelled_at\"" + at);
+        break;
       default:
-        add(customer, order + ",\"ordered_at\"" + at + amount + ",\"version\":" +
-                          std::to_string(i * 13 % 5));
+        add(customer,
+            order + ",\"ordered_at\"" + at + amount + ",\"version\":" + std::to_string(i * 13 % 5));
     }
   }
   PipelineRules rules = bench_rules();

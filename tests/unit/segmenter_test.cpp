@@ -51,7 +51,11 @@ class Shop {
   void sweep(std::size_t n = SIZE_MAX) {
     for (const std::string& id : segmenter_.movers()) {
       if (n-- == 0) return;
-      if (auto change = segmenter_.move(rows.at(id), *sweep_, clock_)) told.push_back(*change);
+      const Instant since = rows.at(id).segment_since;
+      auto change = segmenter_.move(rows.at(id), *sweep_, clock_);
+      if (!change) continue;
+      if (!sweep_->relabel) expect_deadline(*change, since);
+      told.push_back(*change);
     }
     if (!sweep_->relabel) evaluated_upto_ = sweep_->as_of;
     sweep_.reset();
@@ -78,6 +82,21 @@ class Shop {
   std::vector<SegmentChange> told;
 
  private:
+  /// A silent move is told as of the first millisecond at which the new place is the nearest one.
+  void expect_deadline(const SegmentChange& change, Instant since) const {
+    const Point point = *point_of(rows.at(change.customer_id).figures);
+    const auto nearest = [&](Instant at) {
+      return model_->segment(model_->place(point, at).cluster);
+    };
+    EXPECT_EQ(change.cause, Cause::kSilence);
+    EXPECT_LE(change.at, sweep_->as_of);
+    EXPECT_EQ(nearest(change.at), change.to);
+    const Instant begin = std::max({since, point.last_order_at, model_->epoch().instant});
+    if (change.at > begin) {
+      EXPECT_NE(nearest(change.at - 1), change.to);
+    }
+  }
+
   SegmenterRules rules_;
   Segmenter segmenter_;
   std::shared_ptr<const Model> model_, before_;
@@ -134,7 +153,8 @@ Epoch thirty_days(std::int64_t number = 1, EpochKind kind = EpochKind::kMeans,
   epoch.instant = kToday;
   epoch.features.recency = Recency::kLinear;
   epoch.scale = {10, 1, 1};
-  epoch.centroids = {{{0, 0, 5}, Segment::kInsiders}, {{2 * border_days, 0, 5}, Segment::kOccasional}};
+  epoch.centroids = {{{0, 0, 5}, Segment::kInsiders},
+                     {{2 * border_days, 0, 5}, Segment::kOccasional}};
   return epoch;
 }
 
@@ -219,7 +239,7 @@ TEST(Segmenter, ANewEpochIsTheCauseUnlessSilenceWouldHaveDoneIt) {
   shop.take("fresh", test::order("1", today, 500), today);
   shop.take("old", test::order("1", kToday - 15 * kMsPerDay, 500), today);    // 35 days: occasional
   shop.take("middle", test::order("1", kToday + 5 * kMsPerDay, 500), today);  // 15 days
-  shop.take("lapsing", test::order("1", kToday - 9 * kMsPerDay, 500), today); // 29 days
+  shop.take("lapsing", test::order("1", kToday - 9 * kMsPerDay, 500), today);  // 29 days
   shop.told.clear();
   Epoch next = thirty_days(2, EpochKind::kMeans, 10);
   next.instant = today + 2 * kMsPerDay;  // no evaluation in between: `lapsing` is 31 days
@@ -258,16 +278,32 @@ TEST(Segmenter, ASilentFirstFitTakesNoSequence) {
   }
 }
 
+TEST(Segmenter, WhoStaysWhereTheyAreIsNoLongerProvisional) {
+  Shop shop;
+  shop.adopt(thirty_days(1, EpochKind::kProvisional));
+  shop.take("a", test::order("1", kToday, 500), kToday);
+  EXPECT_TRUE(shop.rows.at("a").provisional);
+  shop.adopt(thirty_days(2, EpochKind::kFirstFit));
+  EXPECT_FALSE(shop.rows.at("a").provisional);
+  EXPECT_EQ(shop.told.size(), 1U);
+  EXPECT_EQ(shop.rows.at("a").segment_since, kToday);
+  expect_sound(shop);
+}
+
 /// What a random customer might send next.
 Record random_record(Random& random, Instant now) {
   const std::string order = "o" + std::to_string(random() % 6);
   const Instant at = now - whole_between(random, 0, 3) * whole_between(random, 0, 20 * kMsPerDay);
   const std::int64_t amount = whole_between(random, 0, 90'000);
   switch (random() % 8) {
-    case 0: return test::refund("r" + std::to_string(random() % 4), order, at, amount);
-    case 1: return test::refund("l" + std::to_string(random() % 4), "", at, amount);
-    case 2: return test::cancellation(order, at);
-    default: return test::order(order, at, amount);
+    case 0:
+      return test::refund("r" + std::to_string(random() % 4), order, at, amount);
+    case 1:
+      return test::refund("l" + std::to_string(random() % 4), "", at, amount);
+    case 2:
+      return test::cancellation(order, at);
+    default:
+      return test::order(order, at, amount);
   }
 }
 
@@ -294,7 +330,8 @@ class History {
       shop.begin_epoch(epoch);
       evaluating_ = 1 + random_() % 3;
     } else {
-      now_ = now_ + whole_between(random_, 0, last_evaluation(now_, kMsPerDay) + kMsPerDay - now_ - 1);
+      now_ =
+          now_ + whole_between(random_, 0, last_evaluation(now_, kMsPerDay) + kMsPerDay - now_ - 1);
       const std::string id = "c" + std::to_string(random_() % 40);
       shop.take(id, random_record(random_, now_), now_);
     }

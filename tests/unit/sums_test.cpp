@@ -158,17 +158,28 @@ TEST(Sums, InertiaAboutACentroidIsTheDirectSum) {
     const Epoch& epoch = model.epoch();
     const std::vector<Point> points = random_points(random, 300);
     const Instant now = kToday + 90 * kMsPerDay;
-    const Moments moments = moments_of(
-        epoch.features, sums_of(epoch.features, points, kToday, now), kToday, now);
+    const Moments moments =
+        moments_of(epoch.features, sums_of(epoch.features, points, kToday, now), kToday, now);
     for (int j = 0; j < 4; ++j) {
       double direct = 0;
       for (const Point& p : points) {
-        direct += model.squared_distance(
-            model.standardised(features_of(epoch.features, p, now)), j);
+        direct +=
+            model.squared_distance(model.standardised(features_of(epoch.features, p, now)), j);
       }
       EXPECT_NEAR(inertia_about(moments, epoch.mean, epoch.scale, model.centroid(j)), direct,
                   1e-8 * direct);
     }
+  }
+}
+
+TEST(Sums, AnOrderFarAheadOfTheOriginDoesNotOverflow) {
+  FeatureRules rules = feature_rules(Recency::kSaturating);
+  rules.tau_ms = kMsPerDay;
+  for (const std::int64_t days : {19, 25, 400, 36'500}) {
+    const Point point{kToday + days * kMsPerDay, 1, 100};
+    const Contribution c = contribution_of(rules, point, kToday, kToday);
+    EXPECT_GT(c.recency, 700'000'000'000'000'000) << days;
+    EXPECT_TRUE(days > 20 || c.recency == std::llround(std::exp(19.0) * 0x1.0p32));
   }
 }
 

@@ -1,0 +1,153 @@
+// What the pipeline itself refuses - future, clock_jump, wrong_partition, too_old - and what it
+// passes on from the decoder: original bytes out, in the transaction of the offset, and the stream
+// goes on.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "daemon/wire/partitioner.hpp"
+#include "tests/support/pipeline_bench.hpp"
+
+namespace segmentd {
+namespace {
+
+using test::Bench;
+using test::bench_rules;
+using test::CollectingSink;
+using test::Input;
+using test::kWall;
+using test::OutputLine;
+
+constexpr Instant kStart{1'300'000'000'000};
+
+CollectingSink::Put order(const std::string& customer, int number, Instant at) {
+  return {customer, R"({"customer_id":")" + customer + R"(","order_id":")" +
+                        std::to_string(number) + R"(","ordered_at":")" + format_rfc3339(at) +
+                        R"(","amount":"5.000","currency":"GBP"})"};
+}
+
+/// A good record, `bad`, a good record: one reject of `bad`, and the other two count.
+OutputLine expect_refused(const PipelineRules& rules, const CollectingSink::Put& bad,
+                          const std::string& reason) {
+  Bench bench(rules);
+  const Instant later = kStart + kMsPerDay;
+  bench.feed({order("a", 1, kStart), bad, order("a", 2, later)});
+  const auto& rejected = bench.log().lines(OutputTopic::kRejected);
+  EXPECT_EQ(rejected.size(), 1U);
+  if (rejected.size() != 1) return {};
+  const OutputLine& line = rejected.front();
+  EXPECT_EQ(line.key, bad.key);
+  EXPECT_EQ(line.value, bad.json);
+  EXPECT_EQ(line.header("segmentd-reason"), reason);
+  EXPECT_EQ(line.header("segmentd-topic"), "orders");
+  EXPECT_EQ(line.header("segmentd-partition"), "0");
+  EXPECT_EQ(line.header("segmentd-offset"), "1");
+  EXPECT_EQ(line.header("segmentd-timestamp"), "1600000000001");
+  EXPECT_EQ(line.header("segmentd-truncated"), "false");
+  EXPECT_EQ(bench.partition().meta().next_offset, 3);
+  EXPECT_EQ(bench.partition().meta().clock, later) << "a refused record moves no clock";
+  EXPECT_EQ(bench.rows().at("a").figures.frequency, 2);
+  EXPECT_EQ(bench.rows().size(), 1U);
+  return line;
+}
+
+TEST(Rejects, FutureIsLaterThanTheWallClockByMoreThanTheTolerance) {
+  PipelineRules rules = bench_rules();
+  rules.partition.clock_step_max_ms = 100'000 * kMsPerDay;
+  expect_refused(rules, order("b", 1, kWall + kMsPerHour + 1), "future");
+  Bench bench(rules);
+  bench.feed({order("b", 1, kWall + kMsPerHour)});
+  EXPECT_TRUE(bench.log().lines(OutputTopic::kRejected).empty());
+}
+
+TEST(Rejects, AClockJumpIsMoreThanTheStepAheadOfTheClock) {
+  const PipelineRules rules = bench_rules();
+  expect_refused(rules, order("b", 1, kStart + 400 * kMsPerDay + 1), "clock_jump");
+  Bench bench(rules);
+  bench.feed({order("a", 1, kStart), order("a", 2, kStart + 400 * kMsPerDay)});
+  EXPECT_TRUE(bench.log().lines(OutputTopic::kRejected).empty());
+}
+
+TEST(Rejects, ACustomerLivesInThePartitionOfItsKey) {
+  PipelineRules rules = bench_rules();
+  rules.partitioner = Partitioner::kMurmur2;
+  rules.partition_count = 4;
+  std::string home, elsewhere;  // the first is at home in partition 0
+  for (char c = 'a'; home.empty() || elsewhere.empty(); ++c) {
+    (partition_of(Partitioner::kMurmur2, std::string(1, c), 4) == 0 ? home : elsewhere) = c;
+  }
+  Bench bench(rules);
+  Input input{order(home, 1, kStart), order(elsewhere, 1, kStart), order(home, 2, kStart)};
+  input.push_back({std::nullopt, order("", 3, kStart).json});  // nobody's: anywhere is right
+  bench.feed(input);
+  const auto& rejected = bench.log().lines(OutputTopic::kRejected);
+  ASSERT_EQ(rejected.size(), 1U);
+  EXPECT_EQ(rejected[0].header("segmentd-reason"), "wrong_partition");
+  EXPECT_EQ(rejected[0].key, elsewhere);
+  EXPECT_EQ(rejected[0].value, input[1].json);
+  EXPECT_EQ(bench.rows().at(home).figures.frequency, 2);
+  EXPECT_EQ(bench.partition().meta().anonymous.orders, 1);
+}
+
+TEST(Rejects, WhatIsNotRememberedIsTooOld) {
+  PipelineRules rules = bench_rules();
+  rules.partition.segmenter.customers.remembered_max = 2;
+  Bench bench(rules);
+  Input input;
+  for (int i = 0; i < 5; ++i) input.push_back(order("a", i, kStart + i * kMsPerDay));
+  input.push_back(order("a", 0, kStart));  // folded: may have been counted
+  input.push_back(order("a", 99, kStart));
+  input.push_back(order("a", 5, kStart + 9 * kMsPerDay));
+  bench.feed(input);
+  const auto& rejected = bench.log().lines(OutputTopic::kRejected);
+  ASSERT_EQ(rejected.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(rejected[i].header("segmentd-reason"), "too_old");
+    EXPECT_EQ(rejected[i].key, "a");
+    EXPECT_EQ(rejected[i].value, input[5 + i].json);
+    EXPECT_EQ(rejected[i].header("segmentd-offset"), std::to_string(5 + i));
+  }
+  EXPECT_EQ(bench.rows().at("a").figures.frequency, 6);
+}
+
+TEST(Rejects, ATotalBeyondWhatIsKeptExactlyIsOverflow) {
+  PipelineRules rules = bench_rules();
+  rules.partition.segmenter.customers.remembered_max = 2;
+  Bench bench(rules);
+  Input input;
+  for (int i = 0; i < 600; ++i) {  // 2^62 / 2^53 = 512 of the largest amounts fit
+    auto put = order("a", i, kStart + i);
+    put.json.replace(put.json.find("5.000"), 5, "9007199254740.991");
+    input.push_back(put);
+  }
+  input.push_back(order("b", 1, kStart + kMsPerDay));
+  bench.feed(input);
+  const auto& rejected = bench.log().lines(OutputTopic::kRejected);
+  ASSERT_EQ(rejected.size(), 88U);
+  for (const OutputLine& line : rejected) EXPECT_EQ(line.header("segmentd-reason"), "overflow");
+  EXPECT_EQ(rejected[0].value, input[512].json);
+  EXPECT_EQ(bench.rows().at("a").figures.frequency, 512);
+  EXPECT_EQ(bench.rows().at("b").figures.frequency, 1);
+}
+
+TEST(Rejects, TheDecodersOnesPassThrough) {
+  const PipelineRules rules = bench_rules();
+  expect_refused(rules, {std::string("b"), "{\"broken"}, "malformed_json");
+  expect_refused(rules, {std::string("c"), order("b", 1, kStart).json}, "key_mismatch");
+}
+
+TEST(Rejects, ALongValueIsCutAndSaysSo) {
+  PipelineRules rules = bench_rules();
+  rules.partition.rejected_bytes_max = 50;
+  Bench bench(rules);
+  const std::string value = "{" + std::string(500, 'x');
+  bench.feed({{std::string("key"), value}});
+  const auto& rejected = bench.log().lines(OutputTopic::kRejected);
+  ASSERT_EQ(rejected.size(), 1U);
+  EXPECT_EQ(rejected[0].key, "key");
+  EXPECT_EQ(rejected[0].value, value.substr(0, 47));
+  EXPECT_EQ(rejected[0].header("segmentd-truncated"), "true");
+}
+
+}  // namespace
+}  // namespace segmentd
