@@ -15,6 +15,7 @@ namespace {
 
 /// Where the tests find data that is not part of the project; not a setting.
 constexpr std::string_view kTestDataVariable = "SEGMENTD_DATA";
+constexpr std::string_view kTestVariables = "SEGMENTD_TEST_";  // of the test suite, no settings
 
 bool machine_knows_time_zone(const std::string& name) {
   try {
@@ -94,7 +95,9 @@ void Loader::environment(const Environment& environment) {
     keys.emplace(names.back(), option->key());
   }
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with(kEnvironmentPrefix) || name == kTestDataVariable) continue;
+    if (!name.starts_with(kEnvironmentPrefix) || name == kTestDataVariable ||
+        name.starts_with(kTestVariables))
+      continue;
     const auto known = keys.find(name);
     if (known != keys.end()) {
       set(known->second, value, name);

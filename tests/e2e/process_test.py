@@ -7,7 +7,6 @@ import unittest
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
 from harness import Application, Daemon, free_ports, run, set_flags  # noqa: E402
-from waiting import until  # noqa: E402
 
 CLEAN, USAGE, BROKER, STATE = 0, 2, 3, 4
 REFUSED_SECONDS = 60

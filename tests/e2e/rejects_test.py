@@ -148,7 +148,7 @@ class RejectsTest(unittest.TestCase):
         self.assertEqual(len(self.application.rejects()), len(tried))
 
     def test_killed_among_them_each_arrives_once(self):
-        """What goes out in another transaction than its offset would be lost or doubled by a kill."""
+        # What went out in another transaction than its offset would be lost or doubled by a kill.
         home = self.home()
         application = self.application
         bad = {self.kafka.send(application.input, b"", b"bad %d" % n, home): b"bad %d" % n
