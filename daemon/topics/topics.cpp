@@ -9,7 +9,8 @@ namespace segmentd {
 namespace {
 
 /// Of one question to the broker.
-constexpr milliseconds kPatience{15'000};
+constexpr milliseconds kPatience{
+    40'000};  // a broker that just started may take 15 s for its first topics
 constexpr milliseconds kPause{100};
 
 Result<TopicReport> look(const config::Settings& settings, kafka::Admin& admin) {
