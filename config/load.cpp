@@ -57,7 +57,8 @@ class Loader {
 
   void file(const std::string& path);
   void environment(const Environment& environment);
-  void flags(const std::vector<std::string>& sets);
+  void sets(const std::vector<std::string>& sets);
+  void flags(const std::map<std::string, std::string>& flags);
   LoadedSettings finish();
 
  private:
@@ -109,7 +110,7 @@ void Loader::environment(const Environment& environment) {
   }
 }
 
-void Loader::flags(const std::vector<std::string>& sets) {
+void Loader::sets(const std::vector<std::string>& sets) {
   for (const std::string& assignment : sets) {
     const auto equals = assignment.find('=');
     if (equals == std::string::npos || equals == 0) {
@@ -118,6 +119,10 @@ void Loader::flags(const std::vector<std::string>& sets) {
       set(assignment.substr(0, equals), assignment.substr(equals + 1), "--set");
     }
   }
+}
+
+void Loader::flags(const std::map<std::string, std::string>& flags) {
+  for (const auto& [key, value] : flags) set(key, value, "--" + key);
 }
 
 LoadedSettings Loader::finish() {
@@ -177,7 +182,8 @@ LoadedSettings load_settings(const ConfigArguments& arguments, const Environment
   Loader loader(checks);
   if (arguments.file) loader.file(*arguments.file);
   loader.environment(environment);
-  loader.flags(arguments.sets);
+  loader.sets(arguments.sets);
+  loader.flags(arguments.flags);
   return loader.finish();
 }
 

@@ -1,5 +1,5 @@
-// Defaults, then the TOML file, then the environment, then --set: what comes later wins. Every
-// problem of every source is found before any is reported.
+// Defaults, then the TOML file, the environment, --set, and each setting's own flag: what comes
+// later wins. Every problem of every source is found before any is reported.
 #pragma once
 
 #include <functional>

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kLineWidth = 100;
 
 constexpr const char* kPrecedence =
-    "What comes later wins: default, file, environment variable, --set key=value.";
+    "What comes later wins: default, file, environment variable, --set key=value, --key value.";
 
 struct Section {
   std::string name;  // "" = top level
@@ -202,11 +202,11 @@ std::string render_help(const Settings& settings) {
   for (const OptionBase* option : settings.options()) width = std::max(width, option->key().size());
   std::string text = "Settings. " + std::string(kPrecedence) + "\n";
   for (const OptionBase* option : settings.options()) {
-    text += "  " + option->key() + std::string(width + 2 - option->key().size(), ' ') +
+    text += "  --" + option->key() + std::string(width + 2 - option->key().size(), ' ') +
             option->summary();
     text += is_missing(*option) ? " (required)\n" : " (" + shown_toml(*option) + ")\n";
   }
-  return text + "  kafka.*" + std::string(width - 5, ' ') +
+  return text + "  --set kafka.*=..." + std::string(width - std::min(width, std::size_t{13}), ' ') +
          "Properties for librdkafka, but those the protocol depends on\n";
 }
 

@@ -95,6 +95,9 @@ void Settings::conflicting_bounds(std::vector<Problem>& problems) const {
             "leaves less than " + format_bytes(kRejectedOverheadBytes) +
                 " for key and headers in a message of kafka.message.max.bytes = " +
                 std::to_string(message_bytes_max));
+  refuse_if(!announce_from().empty(), announce_from,
+            "cannot be applied by this version, which publishes from the first move on: leave it "
+            "out");
   refuse_if(input.bytes_max() > limits.queue_bytes(), input.bytes_max,
             "is more than limits.queue_bytes = " + limits.queue_bytes.text() +
                 ": such a record could not be fetched");
@@ -119,6 +122,15 @@ void Settings::conflicting_bounds(std::vector<Problem>& problems) const {
                             ", which is kafka.transaction.timeout.ms less 100: a request must end "
                             "before its transaction does"});
   }
+}
+
+std::vector<std::string> Settings::notes() const {
+  std::vector<std::string> notes;
+  if (!model.margin.is_default() && model.margin() > 0) {
+    notes.push_back("model.margin = " + model.margin.text() + " (" + model.margin.origin() +
+                    "): not applied by this version, which decides as with 0");
+  }
+  return notes;
 }
 
 std::string Settings::fingerprint() const {

@@ -92,14 +92,15 @@ struct Settings : OptionSet {
                         1,
                         1,
                         kWorkersMax};
-  StringOption instance{
-      *this,
-      {"instance",
-       "Name of this process within the application. Empty = the one made once and kept in the state "
-       "directory. A name set here must stay the same over restarts, and each process needs its own: "
-       "a second one with the same name fences the first."},
-      "",
-      kInstanceNameOrEmpty};
+  StringOption instance{*this,
+                        {"instance",
+                         "Name of this process within the application. Empty = the one made once "
+                         "and kept in the state "
+                         "directory. A name set here must stay the same over restarts, and each "
+                         "process needs its own: "
+                         "a second one with the same name fences the first."},
+                        "",
+                        kInstanceNameOrEmpty};
   StringOption state_dir{
       *this,
       {"state_dir",
@@ -117,7 +118,8 @@ struct Settings : OptionSet {
   StringOption announce_from{
       *this,
       {"announce_from",
-       "Reserved, not yet applied: the time before which moves are made in silence."},
+       "Reserved: the time before which moves are made in silence. This version cannot do that and "
+       "refuses any value."},
       "",
       kTimeOrEmpty};
 
@@ -145,6 +147,8 @@ struct Settings : OptionSet {
 
   /// Rules that need two settings, and settings that are required and missing.
   [[nodiscard]] std::vector<Problem> conflicts() const;
+  /// What was set and has no effect, a sentence each.
+  [[nodiscard]] std::vector<std::string> notes() const;
 
   /// Sorted `key=value` lines, each ended by a newline, of the settings that give stored state its
   /// meaning. State written under another fingerprint must not be read as if it were this one's.

@@ -38,7 +38,7 @@ struct ModelSettings {
       set,
       {"model.margin",
        "Reserved, not yet applied: how clearly another segment must be nearer before "
-       "time or a new model moves a customer."},
+       "time or a new model moves a customer. This version decides as with 0."},
       0.1,
       0.0,
       0.9};

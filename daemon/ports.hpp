@@ -37,6 +37,9 @@ struct Message {
   std::optional<std::string_view> value;  // nullopt = null: a tombstone in a compacted topic
   Owner owner{nullptr, [](void*) {}};
 
+  /// Of key and value.
+  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
+
   /// A record that keeps its own copy of key and value (fakes, replay).
   static Message copy_of(std::int32_t partition, std::int64_t offset, std::int64_t timestamp_ms,
                          std::optional<std::string_view> key,

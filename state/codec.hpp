@@ -36,6 +36,8 @@ std::optional<std::string_view> customer_of(std::string_view key);
 /// Requires a sound customer (check()). The id is not in the bytes: it is the key, and the checksum
 /// covers it, so that a row found under another customer's key is refused.
 std::string encode_row(const Customer& customer);
+/// About how long encode_row() will be; for bounds, without encoding.
+std::size_t row_bytes_about(const Customer& customer);
 /// The row as written, figures recomputed.
 Result<Customer> decode_row(std::string_view customer_id, std::string_view bytes,
                             const Rules& rules);

@@ -307,9 +307,15 @@ std::optional<std::string_view> customer_of(std::string_view key) {
   return key.substr(kRowPrefix.size());
 }
 
+std::size_t row_bytes_about(const Customer& customer) {
+  constexpr std::size_t kHead = 64;
+  constexpr std::size_t kEntry = 48;
+  return kHead + kEntry * (customer.orders.size() + customer.loose_refunds.size());
+}
+
 std::string encode_row(const Customer& customer) {
   std::string bytes;
-  bytes.reserve(64 + 48 * (customer.orders.size() + customer.loose_refunds.size()));
+  bytes.reserve(row_bytes_about(customer));
   ByteWriter out(bytes);
   out.byte(kRowVersion);
   out.byte(flags_of(customer));

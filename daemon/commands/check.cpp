@@ -122,6 +122,7 @@ void Check::configuration() {
   for (const config::Problem& problem : loaded_.problems) {
     findings_.problem(Area::kConfiguration, problem.text());
   }
+  for (const std::string& note : settings_.notes()) findings_.note(note);
   if (!loaded_.ok()) return;
   const auto options = settings_.options();
   const auto set = std::count_if(options.begin(), options.end(),
@@ -223,9 +224,10 @@ int run_check(const config::ConfigArguments& arguments) {
 void add_check(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<config::ConfigArguments>();
   CLI::App* command = app.add_subcommand(
-      "check", "Look at settings, broker, topics, a sample of the input and the state directory");
-  command->footer("Nothing is changed. A sample of at most 1,000 records a partition is read.");
-  add_config_flags(*command, *arguments);
+      "check",
+      "Look at settings, broker, topics, a sample of the input and the state directory. Nothing is "
+      "changed; at most 1,000 records a partition are read.");
+  add_config_flags(*command, *arguments, true);
   command->callback(
       [arguments, &action] { action = [arguments] { return run_check(*arguments); }; });
 }

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "config/load.hpp"
+#include "config/render.hpp"
 #include "daemon/kafka/property.hpp"
 
 namespace segmentd {
 
-void add_config_flags(CLI::App& command, config::ConfigArguments& arguments) {
+void add_config_flags(CLI::App& command, config::ConfigArguments& arguments, bool list_settings) {
   command.add_option("--config", arguments.file, "Configuration file (TOML)")->type_name("FILE");
   command
       .add_option(
@@ -19,6 +20,21 @@ void add_config_flags(CLI::App& command, config::ConfigArguments& arguments) {
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);
+  const config::Settings settings;
+  for (const config::OptionBase* option : settings.options()) {
+    const std::string flag = "--" + option->key();
+    if (command.get_option_no_throw(flag) != nullptr) continue;
+    const auto take = [&arguments, key = option->key()](const std::string& value) {
+      arguments.flags[key] = value;
+    };
+    command.add_option_function<std::string>(flag, take)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group("");  // told by the footer, in the table's own words
+  }
+  command.footer(list_settings
+                     ? config::render_help(settings)
+                     : "Every setting is a flag too, as in --input.topic orders; `segmentd run "
+                       "--help` lists them.");
 }
 
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments) {

@@ -25,8 +25,11 @@ inline constexpr int kExitBug = 70;
 /// What a command returns to main.
 using Action = std::function<int()>;
 
-/// The flags that every command which reads settings takes.
-void add_config_flags(CLI::App& command, config::ConfigArguments& arguments);
+/// The flags that every command which reads settings takes: --config, --set, and one for each
+/// setting, but where the command has a flag of that name itself. Call it after those. With
+/// `list_settings` its --help tells all settings, else where they are told.
+void add_config_flags(CLI::App& command, config::ConfigArguments& arguments,
+                      bool list_settings = false);
 /// Settings of file, environment and flags, with every problem found; librdkafka was asked about
 /// each `kafka.*`.
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments);

@@ -37,7 +37,7 @@ void add_config(CLI::App& app, Action& action) {
   auto flags = std::make_shared<ConfigFlags>();
   CLI::App* command =
       app.add_subcommand("config", "Show the settings in force and where each comes from");
-  add_config_flags(*command, flags->config);
+  add_config_flags(*command, flags->config, true);
   command->add_flag("--template", flags->as_template, "Print the shipped segmentd.toml");
   command->add_flag("--reference", flags->reference, "Print the reference page");
   command->callback([flags, &action] { action = [flags] { return run_config(*flags); }; });

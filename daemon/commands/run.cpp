@@ -280,6 +280,7 @@ int run_daemon(const config::ConfigArguments& arguments) {
   if (!settings) return kExitUsage;
   observe::set_up_log({static_cast<observe::LogLevel>(settings->log.level()),
                        static_cast<observe::LogFormat>(settings->log.format())});
+  for (const std::string& note : settings->notes()) observe::log_line(LogLevel::kWarning, note);
   std::atomic<bool> stop{false};
   const Signals signals(stop);
   Run run(*settings);
@@ -292,7 +293,7 @@ void add_run(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<config::ConfigArguments>();
   CLI::App* command = app.add_subcommand(
       "run", "Work: orders from Kafka in, segment changes out, until TERM or INT");
-  add_config_flags(*command, *arguments);
+  add_config_flags(*command, *arguments, true);
   command->callback(
       [arguments, &action] { action = [arguments] { return run_daemon(*arguments); }; });
 }

@@ -60,12 +60,21 @@ struct Held {
 /// The metric's word for a segment.
 observe::SegmentWord segment_word(Segment segment);
 
-/// How much more may go into the transaction being filled. Shared by the partitions of a worker.
+/// How much may go, or goes, into the transaction being filled. Shared by the partitions of a
+/// worker.
 struct Budget {
-  std::int64_t records = 0;  // records and moves
-  std::int64_t bytes = 0;    // of output
-  std::int64_t rows = 0;     // changed
-  bool spent() const { return records <= 0 || bytes <= 0 || rows <= 0; }
+  std::int64_t records = 0;
+  std::int64_t moves = 0;  // of sweeps
+  std::int64_t bytes = 0;  // of output, rows about
+  std::int64_t rows = 0;   // changed
+  bool spent() const { return records <= 0 || moves <= 0 || bytes <= 0 || rows <= 0; }
+  Budget& operator-=(const Budget& used) {
+    records -= used.records;
+    moves -= used.moves;
+    bytes -= used.bytes;
+    rows -= used.rows;
+    return *this;
+  }
 };
 
 class Partition {
@@ -116,6 +125,11 @@ class Partition {
   void rebase_sums(Instant at) { segmenter_.rebase(at); }
 
   // --- committing ---
+  /// What was decided since the last commit; it is bounded also while no commit succeeds (P3).
+  Budget pending() const {
+    return {pending_records_, pending_moves_, static_cast<std::int64_t>(overlay_bytes()),
+            static_cast<std::int64_t>(rows_.dirty().size())};
+  }
   /// Something is to be committed.
   bool touched() const { return touched_; }
   /// Makes the next transaction carry this partition even though nothing changed.
@@ -131,7 +145,8 @@ class Partition {
   /// Counts since the last commit, and the input timestamps of what was applied (for latency).
   observe::Tally& tally() { return tally_; }
   std::vector<std::int64_t>& applied_timestamps_ms() { return applied_timestamps_ms_; }
-  std::size_t overlay_bytes() const { return output_bytes_; }
+  /// Of output decided and of rows changed, these about.
+  std::size_t overlay_bytes() const { return output_bytes_ + dirty_bytes_; }
 
  private:
   Partition(const PartitionRules& rules, std::int32_t number, std::unique_ptr<Store> store,
@@ -145,12 +160,14 @@ class Partition {
 
   bool begin_evaluation_before(Instant clock);
   Result<void> continue_sweep(Budget& budget);
+  void spend(Budget& budget, const Budget& before) const;
   Result<bool> take_first(Budget& budget, Instant wall);  // false = an evaluation comes first
   Result<void> apply(Held& held, const Record& record, Instant now);
   std::optional<Reject> refuse(const Record& record, Instant wall) const;
   Instant clock_with(const Record& record, Instant wall) const;
   void count_anonymous(const Record& record);
   void reject(const Held& held, const Reject& reject);
+  void change(CachedRow& row);  // marks it
   void publish(const SegmentChange& change);
   void emit(OutputRecord record);
   void note_applied(const Held& held);
@@ -177,8 +194,11 @@ class Partition {
       aged_at_;  // raw clusters are as of this evaluation instant, not yet judged
 
   bool touched_ = false;
+  std::int64_t pending_records_ = 0;
+  std::int64_t pending_moves_ = 0;
   std::vector<OutputRecord> outputs_;
   std::size_t output_bytes_ = 0;
+  std::size_t dirty_bytes_ = 0;
   std::vector<RowWrite> row_writes_;  // of the transaction under way
   std::uint64_t put_bytes_ = 0;       // by the last put_all()
   observe::Tally tally_;

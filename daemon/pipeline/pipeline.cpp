@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/observe/log.hpp"
 #include "daemon/wire/epoch_json.hpp"
 #include "daemon/wire/reject_text.hpp"
 
@@ -13,8 +14,20 @@ observe::RecordType type_of(std::optional<RecordType> type) {
   return type ? static_cast<observe::RecordType>(*type) : observe::RecordType::kUnknown;
 }
 
-const char* name_of(Partitioner partitioner) {
-  return partitioner == Partitioner::kMurmur2 ? "murmur2" : "consistent";
+/// Said once: the records after it are counted by the metric.
+void tell_of_stray(const Message& message, Partitioner configured, std::int32_t count) {
+  const std::optional<Partitioner> fits = partitioner_of(*message.key, message.partition, count);
+  const std::string way_out =
+      fits ? std::string("its producer may use input.partitioner = ") + word(*fits)
+           : "no known partitioner puts it there: merge sources of several kinds upstream, or set "
+             "input.partitioner = unchecked if a customer's records are always in one partition";
+  observe::log_line(observe::LogLevel::kWarning,
+                    "first record in a partition its key does not hash to: rejected",
+                    {{"partition", message.partition},
+                     {"offset", message.offset},
+                     {"partitioner", word(configured)},
+                     {"would_fit", fits ? word(*fits) : "none"},
+                     {"what", way_out}});
 }
 
 }  // namespace
@@ -61,13 +74,15 @@ void Pipeline::hold(Message message) {
   partition->hold(std::move(held));
 }
 
-std::optional<Reject> Pipeline::check_partition(const Message& message,
-                                                const Record& record) const {
+std::optional<Reject> Pipeline::check_partition(const Message& message, const Record& record) {
   if (!rules_.partitioner || record.customer_id.empty() || !message.key) return std::nullopt;
   const std::int32_t expected =
       partition_of(*rules_.partitioner, *message.key, rules_.partition_count);
   if (expected == message.partition) return std::nullopt;
-  return reject_wrong_partition(message.partition, expected, name_of(*rules_.partitioner));
+  if (!std::exchange(told_of_stray_, true)) {
+    tell_of_stray(message, *rules_.partitioner, rules_.partition_count);
+  }
+  return reject_wrong_partition(message.partition, expected, word(*rules_.partitioner));
 }
 
 void Pipeline::reached_end(std::int32_t partition, bool at_end) {
@@ -89,18 +104,22 @@ void Pipeline::tick(Instant wall) {
 
 // --- decisions ---
 
+/// P3: what an aborted transaction left counts too, for it goes out again in the next one.
+Budget Pipeline::budget_left() const {
+  Budget left{rules_.transaction_records_max, rules_.relabel_per_transaction_max,
+              rules_.transaction_bytes_max, rules_.overlay_rows_max};
+  for (const auto& [number, partition] : partitions_) left -= partition->pending();
+  return left;
+}
+
 Result<Pipeline::Next> Pipeline::advance(Instant wall) {
-  Budget budget{rules_.transaction_records_max, rules_.transaction_bytes_max,
-                rules_.overlay_rows_max};
+  Budget budget = budget_left();
   while (true) {
     if (publication_) return Next::kCommit;
     catch_up();
     bool spent = false;
     bool awaiting = false;
     for (auto& [number, partition] : partitions_) {
-      if (partition->sweeping()) {
-        budget.records = std::min(budget.records, rules_.relabel_per_transaction_max);
-      }
       auto state = partition->advance(budget, wall);
       if (!state) {
         failed_partition_ = number;

@@ -123,7 +123,8 @@ class Pipeline {
     std::string json;
   };
 
-  std::optional<Reject> check_partition(const Message& message, const Record& record) const;
+  std::optional<Reject> check_partition(const Message& message, const Record& record);
+  Budget budget_left() const;
   bool all_have_met() const;
   std::optional<Instant> first_awaiting() const;
   bool evaluate();
@@ -136,6 +137,7 @@ class Pipeline {
   Epochs& epochs_;
   std::map<std::int32_t, std::unique_ptr<Partition>> partitions_;
   bool modeller_expected_ = false;
+  bool told_of_stray_ = false;
   std::optional<Publication> publication_;  // in the transaction being filled
   bool published_ = false;                  // its transaction is committed
   Instant judged_upto_ = kFirstInstant;

@@ -55,6 +55,18 @@ std::uint32_t crc32(std::string_view bytes) {
   return ~c;
 }
 
+const char* word(Partitioner partitioner) {
+  return partitioner == Partitioner::kMurmur2 ? "murmur2" : "consistent";
+}
+
+std::optional<Partitioner> partitioner_of(std::string_view key, std::int32_t partition,
+                                          std::int32_t count) {
+  for (const Partitioner known : {Partitioner::kMurmur2, Partitioner::kConsistent}) {
+    if (partition_of(known, key, count) == partition) return known;
+  }
+  return std::nullopt;
+}
+
 std::int32_t partition_of(Partitioner partitioner, std::string_view key, std::int32_t count) {
   assert(count > 0);
   const auto n = static_cast<std::uint32_t>(count);

@@ -165,13 +165,15 @@ void Worker::resolve() {
       ++commit_tally_.resolutions[observe::Resolution::kCommitted];
       happened = true;
       store_one(offset.partition, -1);
-    } else if ((ours == 1 && !offset.next_offset) || offset.metadata == std::to_string(ours - 1)) {
+    } else if (!offset.next_offset || offset.metadata == std::to_string(ours - 1)) {
+      // Without any offset nobody has committed: neither we nor, before us, another.
       ++commit_tally_.resolutions[observe::Resolution::kNotCommitted];
     } else {
       ++commit_tally_.resolutions[observe::Resolution::kNotOurs];
       // Another owner went on from here: what we decided is worth nothing. The group will tell us.
       parts_.pipeline.remove(offset.partition);
       source_->ignore(offset.partition);
+      dropped_[offset.partition] = SteadyClock::now();
       observe::log_line(LogLevel::kWarning, "dropped: another member has gone on with it",
                         {{"partition", offset.partition}, {"txn_seq", offset.metadata}});
     }

@@ -13,7 +13,9 @@ using observe::LogLevel;
 constexpr milliseconds kCommittedTimeout{10'000};
 constexpr milliseconds kWatermarksTimeout{10'000};
 constexpr milliseconds kLeaveTimeout{10'000};
+constexpr milliseconds kStalledPoll{200};
 constexpr milliseconds kRestorePause{200};
+constexpr milliseconds kDroppedPatience{10'000};  // a rebalance takes less
 constexpr int kRestoreAttemptsMax = 25;
 
 }  // namespace
@@ -32,6 +34,7 @@ WorkerEnd Worker::run(const std::atomic<bool>& stop) {
 
 void Worker::round() {
   if (!doubts_.empty()) resolve();
+  rejoin_if_forgotten();
   take_restored();
   poll();
   if (doubts_.empty() && !end_) decide_and_commit();
@@ -39,25 +42,36 @@ void Worker::round() {
   report(false);
 }
 
+/// Nothing can be decided or committed, or enough is waiting to be.
+bool Worker::stalled() const {
+  return !doubts_.empty() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
+}
+
 /// Reads until a transaction's worth is here, nothing comes, or the transaction should be
 /// committed.
 void Worker::poll() {
+  if (stalled()) return poll_stalled();
   const SteadyTime begin = SteadyClock::now();
   drained_ = false;
-  milliseconds wait = filling_ ? milliseconds(0) : rules_.idle_poll;
-  // P3: while nothing can be committed, reading stops; polling must not, or the group takes us for
-  // dead.
-  const bool stalled = !doubts_.empty() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
-  const std::int64_t records_max = stalled ? 1 : rules_.poll_records_max;
-  if (stalled) wait = rules_.idle_poll;
-  for (std::int64_t n = 0; n < records_max && !end_; ++n) {
+  milliseconds wait = filling_ && !commit_failed_ ? milliseconds(0) : rules_.idle_poll;
+  for (std::int64_t n = 0; n < rules_.poll_records_max && !end_; ++n) {
     if (!handle(source_->poll(wait))) {
       drained_ = true;
       return;
     }
     wait = milliseconds(0);
-    if ((n & 63) == 0 && SteadyClock::now() - begin >= rules_.commit_interval) return;
+    if ((n & 63) != 0) continue;
+    if (SteadyClock::now() - begin >= rules_.commit_interval || stalled()) return;
   }
+}
+
+/// P3: reading stops. Polling must not, or the group takes us for dead; and since a record cannot
+/// be left in the queue, it is done just often enough to hear of rebalances.
+void Worker::poll_stalled() {
+  std::this_thread::sleep_until(polled_at_ + kStalledPoll);
+  polled_at_ = SteadyClock::now();
+  handle(source_->poll(milliseconds(0)));
+  drained_ = true;
 }
 
 /// False = nothing was there.
@@ -123,7 +137,8 @@ void Worker::decide_and_commit() {
     filling_ = true;
     const bool due = drained_ || SteadyClock::now() - transaction_since_ >= rules_.commit_interval;
     if (*next != Pipeline::Next::kCommit && !due) return;
-    if (commit() != Commit::kDone) return;
+    commit_failed_ = commit() != Commit::kDone;
+    if (commit_failed_) return;
     if (*next != Pipeline::Next::kCommit) return;
     handle(source_->poll(milliseconds(0)));  // a long sweep must not keep the group waiting
     if (!doubts_.empty()) return;
@@ -199,6 +214,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     restore_not_before_.erase(p);
     flushed_at_.erase(p);
     ends_.erase(p);
+    dropped_.erase(p);
   }
   if (!owned(0)) parts_.pipeline.expect_modeller(false);
   filling_ = parts_.pipeline.touched();
@@ -217,9 +233,30 @@ void Worker::take_restored() {
     it = restore_not_before_.erase(it);
   }
   if (!doubts_.empty()) return;
-  while (auto restored = parts_.restorer.take()) {
-    if (owned(restored->partition)) activate(std::move(*restored));
+  // One a round: activating asks the broker, and the group is polled in between.
+  if (auto restored = parts_.restorer.take(); restored && owned(restored->partition)) {
+    activate(std::move(*restored));
   }
+}
+
+/// A partition on which another member seems to have gone on is lost to us, and the group says so
+/// soon. If it does not, somebody set the offset by hand: an active partition can only be taken up
+/// anew by joining the group again, and restoring it then tells what is wrong.
+void Worker::rejoin_if_forgotten() {
+  const SteadyTime now = SteadyClock::now();
+  rejoining_ = rejoining_ || std::any_of(dropped_.begin(), dropped_.end(), [&](const auto& drop) {
+                 return now - drop.second > kDroppedPatience;
+               });
+  if (!rejoining_ || !doubts_.empty()) return;
+  observe::log_line(LogLevel::kWarning,
+                    "the group still says that a dropped partition is ours: joining it again");
+  if (auto joined = source_->rejoin(kLeaveTimeout); !joined) {
+    observe::log_limited(limit_, "rejoin", parts_.wall(), LogLevel::kWarning,
+                         "the group cannot be joined again yet; trying again",
+                         {{"what", joined.error().what}});
+    return;
+  }
+  rejoining_ = false;
 }
 
 void Worker::restore_again(std::int32_t partition, const std::string& why) {

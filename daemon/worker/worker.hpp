@@ -97,6 +97,8 @@ class Worker final : public RebalanceListener {
   // --- the round ---
   void round();
   void poll();
+  void poll_stalled();
+  bool stalled() const;
   bool handle(Polled polled);
   void forget_old_ends();
   void decide_and_commit();
@@ -104,6 +106,7 @@ class Worker final : public RebalanceListener {
 
   // --- partitions ---
   void take_restored();
+  void rejoin_if_forgotten();
   void activate(Restored restored);
   std::optional<std::int64_t> starting_offset(const Meta& meta, const CommittedOffset& committed);
   void restore_again(std::int32_t partition, const std::string& why);
@@ -137,14 +140,18 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, Parked> parked_;
   std::map<std::int32_t, int> restore_attempts_;
   std::map<std::int32_t, SteadyTime> restore_not_before_;
-  std::map<std::int32_t, Doubt> doubts_;  // W3; not empty = nothing is decided
+  std::map<std::int32_t, Doubt> doubts_;        // W3; not empty = nothing is decided
+  std::map<std::int32_t, SteadyTime> dropped_;  // not ours by the offset's metadata, since when
+  bool rejoining_ = false;
   std::map<std::int32_t, SteadyTime> flushed_at_;
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
   std::optional<WorkerEnd> end_;
   SteadyTime transaction_since_{};
-  bool filling_ = false;  // something was decided since the last commit
-  bool drained_ = false;  // the last poll found nothing more
+  bool filling_ = false;        // something was decided since the last commit
+  bool drained_ = false;        // the last poll found nothing more
+  bool commit_failed_ = false;  // the last one was not possible, or aborted: no hurry to try again
   int aborts_in_a_row_ = 0;
+  SteadyTime polled_at_{};  // while stalled
   SteadyTime reported_at_{};
   SteadyTime flush_looked_at_{};
   SteadyTime overdue_looked_at_{};

@@ -66,7 +66,7 @@ TEST(Generated, HelpAndReferenceNameEverySetting) {
   const std::string help = render_help(s);
   const std::string reference = render_reference(s);
   for (const OptionBase* option : s.options()) {
-    EXPECT_NE(help.find("  " + option->key() + " "), std::string::npos) << option->key();
+    EXPECT_NE(help.find("  --" + option->key() + " "), std::string::npos) << option->key();
     EXPECT_NE(reference.find("| `" + option->key() + "` | "), std::string::npos) << option->key();
     EXPECT_NE(reference.find("`" + environment_name(option->key()) + "`"), std::string::npos);
   }

@@ -120,6 +120,34 @@ TEST_F(ConfigTest, AllProblemsOfAllSourcesAreReportedAtOnce) {
             "of kafka.message.max.bytes = 1000000\n");
 }
 
+TEST_F(ConfigTest, ASettingsOwnFlagWinsOverEverythingElse) {
+  ConfigArguments arguments;
+  arguments.file = file("currency = 'EUR'\nmodel.k = 3\n");
+  arguments.sets = {"model.k=5", "input.topic=from-set"};
+  arguments.flags = {{"model.k", "6"}, {"decimals", "3"}};
+  const auto loaded = load_settings(arguments, {{"SEGMENTD_MODEL__K", "4"}});
+  ASSERT_EQ(problems(loaded), "");
+  EXPECT_EQ(loaded.settings.model.k(), 6);
+  EXPECT_EQ(loaded.settings.model.k.origin(), "--model.k");
+  EXPECT_EQ(loaded.settings.input.topic(), "from-set");
+  EXPECT_EQ(loaded.settings.decimals(), 3);
+  arguments.flags["model.k"] = "9";
+  EXPECT_EQ(problems(load_settings(arguments, {})),
+            "model.k = '9' (--model.k): is outside 2 .. 8\n");
+}
+
+TEST_F(ConfigTest, WhatThisVersionDoesNotDoIsRefusedOrSaid) {
+  EXPECT_EQ(problems(load_sets({"announce_from=2026-01-01T00:00:00Z"})),
+            "announce_from = '2026-01-01T00:00:00Z' (--set): cannot be applied by this version, "
+            "which publishes from the first move on: leave it out\n");
+  EXPECT_TRUE(load_sets({}).settings.notes().empty());
+  EXPECT_TRUE(load_sets({"model.margin=0"}).settings.notes().empty());
+  const auto notes = load_sets({"model.margin=0.2"}).settings.notes();
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_EQ(notes[0],
+            "model.margin = 0.2 (--set): not applied by this version, which decides as with 0");
+}
+
 TEST_F(ConfigTest, AFileThatCannotBeReadOrParsedIsOneProblemAndNothingIsCalledMissing) {
   const auto absent = load_settings({(directory_ / "absent.toml").string(), {"model.k=9"}}, {});
   EXPECT_EQ(problems(absent),

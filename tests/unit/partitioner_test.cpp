@@ -42,5 +42,18 @@ TEST(Partitioner, HighBytesAreUnsigned) {
   }
 }
 
+TEST(Partitioner, WhichOneFits) {
+  constexpr std::int32_t kCount = 1'000'003;
+  const std::int32_t java = partition_of(Partitioner::kMurmur2, "21", kCount);
+  const std::int32_t crc = partition_of(Partitioner::kConsistent, "21", kCount);
+  EXPECT_EQ(partitioner_of("21", java, kCount), Partitioner::kMurmur2);
+  EXPECT_EQ(partitioner_of("21", crc, kCount), Partitioner::kConsistent);
+  ASSERT_NE(java, crc);
+  EXPECT_EQ(partitioner_of("21", (java + 1) % kCount == crc ? java + 2 : java + 1, kCount),
+            std::nullopt);
+  EXPECT_STREQ(word(Partitioner::kMurmur2), "murmur2");
+  EXPECT_STREQ(word(Partitioner::kConsistent), "consistent");
+}
+
 }  // namespace
 }  // namespace segmentd

@@ -1,10 +1,12 @@
 // What the pipeline itself refuses - future, clock_jump, wrong_partition, too_old - and what it
 // passes on from the decoder: original bytes out, in the transaction of the offset, and the stream
 // goes on.
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "daemon/observe/log.hpp"
 #include "daemon/wire/partitioner.hpp"
 #include "tests/support/pipeline_bench.hpp"
 
@@ -76,12 +78,23 @@ TEST(Rejects, ACustomerLivesInThePartitionOfItsKey) {
   for (char c = 'a'; home.empty() || elsewhere.empty(); ++c) {
     (partition_of(Partitioner::kMurmur2, std::string(1, c), 4) == 0 ? home : elsewhere) = c;
   }
+  std::ostringstream log;
+  observe::set_up_log({}, &log);
   Bench bench(rules);
   Input input{order(home, 1, kStart), order(elsewhere, 1, kStart), order(home, 2, kStart)};
   input.push_back({std::nullopt, order("", 3, kStart).json});  // nobody's: anywhere is right
   bench.feed(input);
+  input.push_back(order(elsewhere, 2, kStart));
+  bench.feed(input);
+  observe::set_up_log({});
+  const auto fits = partitioner_of(elsewhere, 0, 4);
+  const std::string said = log.str();
+  EXPECT_NE(said.find(std::string("would_fit=") + (fits ? word(*fits) : "none")),
+            std::string::npos);
+  EXPECT_EQ(said.find("would_fit"), said.rfind("would_fit")) << "said once: " << said;
+  EXPECT_EQ(said.find("=" + elsewhere + " "), std::string::npos) << "no customer id: " << said;
   const auto& rejected = bench.log().lines(OutputTopic::kRejected);
-  ASSERT_EQ(rejected.size(), 1U);
+  ASSERT_EQ(rejected.size(), 2U);
   EXPECT_EQ(rejected[0].header("segmentd-reason"), "wrong_partition");
   EXPECT_EQ(rejected[0].key, elsewhere);
   EXPECT_EQ(rejected[0].value, input[1].json);

@@ -194,6 +194,47 @@ TEST(PipelineP4, ARestoreFromTheChangelogGivesTheSame) {
   expect_same(undisturbed(), outcome_of(bench));
 }
 
+/// Decides over and over without ever committing.
+Budget pending_without_commits(const PipelineRules& rules, std::size_t records) {
+  Epochs epochs;
+  Pipeline pipeline(rules, test::bench_decoder(), epochs);
+  auto opened = Partition::open(pipeline.partition_rules(), 0, std::make_unique<MemoryStore>(),
+                                epochs, "uuid");
+  EXPECT_TRUE(opened);
+  pipeline.add(std::move(*opened));
+  for (std::size_t i = 0; i < records; ++i) {
+    const auto& put = input()[i];
+    pipeline.hold(Message::copy_of(0, static_cast<std::int64_t>(i), 0, put.key, put.json));
+  }
+  for (int round = 0; round < 20; ++round) EXPECT_TRUE(pipeline.advance(test::kWall));
+  return pipeline.find(0)->pending();
+}
+
+TEST(PipelineP3, WithoutCommitsTheOverlayStaysWithinItsBounds) {
+  PipelineRules rules = bench_rules();
+  rules.transaction_records_max = 30;
+  EXPECT_EQ(pending_without_commits(rules, 300).records, 30);
+  rules = bench_rules();
+  rules.overlay_rows_max = 20;
+  const Budget by_rows = pending_without_commits(rules, 300);
+  EXPECT_GE(by_rows.rows, 20);
+  EXPECT_LE(by_rows.rows, 21);
+  rules = bench_rules();
+  rules.transaction_bytes_max = 20'000;
+  const Budget by_bytes = pending_without_commits(rules, 300);
+  EXPECT_GE(by_bytes.bytes, 20'000);
+  EXPECT_LE(by_bytes.bytes, 25'000) << "one record beyond it at most";
+}
+
+TEST(Pipeline, MetaSaysUpToWhenSilenceWasDecided) {
+  Bench bench(bench_rules());
+  bench.feed(input());
+  const Meta& meta = bench.partition().meta();
+  ASSERT_TRUE(meta.evaluated_upto);
+  EXPECT_EQ(meta.timers_fired_upto, *meta.evaluated_upto);
+  EXPECT_LE(meta.timers_fired_upto, *meta.clock);
+}
+
 TEST(Pipeline, AFinerGridAfterARestartDoesNotTurnTheClockBack) {
   const auto memory = std::make_shared<MemoryStore>();
   PipelineRules rules = bench_rules();
