@@ -1,9 +1,11 @@
 // Reads the command line and hands over to one command; the only file that knows them all.
 //
 // Threads of `segmentd run`, all of them:
-//   main       builds the parts, then runs the worker's loop: poll, rebalance, decide, commit,
-//   store signal     waits for TERM and INT and asks the worker to stop; no work happens in a
-//   signal handler restore    reads changelogs of partitions that were assigned, opens their stores
+//   main       builds the parts, then runs the worker: poll, rebalance, decide, commit, store
+//   signal     waits for TERM and INT and asks the worker to stop, so that no work happens in a
+//              signal handler; then the watchdog of the shutdown
+//   restore    reads changelogs of partitions that were assigned, opens their stores
+//   model      reads the model topic to its end and on
 //   http-0..3  answer from finished pictures that the worker publishes after each commit
 //   librdkafka, RocksDB: threads of their own; their callbacks only enqueue
 #include <exception>

@@ -1,11 +1,9 @@
 // The only file that includes RocksDB. What is switched on and off here, and why:
 //   * WAL off: the changelog is the log. One column family: without a WAL two are not atomic.
 //   * No merge operator (the value is needed to decide), no DeleteRange (range tombstones are slow
-//   to
-//     read), no compaction filter (it deletes without the changelog knowing).
+//     to read), no compaction filter (it deletes without the changelog knowing).
 //   * max_write_buffer_number 2 and few background jobs: beyond, a retried flush of RocksDB 7.8 can
-//   put
-//     writes out of order. No automatic resume: after a background error the store is closed.
+//     put writes out of order. No automatic resume: after a background error the store is closed.
 #include "state/rocks_store.hpp"
 
 #include <mutex>

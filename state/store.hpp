@@ -6,11 +6,11 @@
 //       behind it; everything up to the last successful flush() is among them.
 //   S3  position() is the position of the last write that is held; none before the first.
 //   S4  get(), multi_get() and scan() see every write that returned success. Within a write the
-//   last
-//       entry of a key is the one that holds.
+//       last entry of a key is the one that holds.
 //   S5  scan() gives each key with the prefix once, in the order of bytes; the position is never
-//   seen. S6  What is read is what was written, or kCorrupt: no byte is ever wrong silently. S7
-//   After a failed write() or flush() every further one fails in the same way: close the store,
+//       seen.
+//   S6  What is read is what was written, or kCorrupt: no byte is ever wrong silently.
+//   S7  After a failed write() or flush() every further one fails in the same way: close the store,
 //       reopen or rebuild it.
 //
 // Errors: kUnavailable = no room on the disk (wait, reopen); kCorrupt = stored bytes are wrong or

@@ -4,10 +4,9 @@
 //
 // Counters move only after the commit they belong to. So there are two structs:
 //  * Tally: what was decided about records. One per partition, beside that partition's overlay. It
-//  is
-//    published and cleared once the transaction that carries the overlay is known to be committed,
-//    kept over an abort (the overlay goes out again), and dropped with the overlay when the
-//    partition is revoked before that.
+//    is published and cleared once the transaction that carries the overlay is known to be
+//    committed, kept over an abort (the overlay goes out again), and dropped with the overlay when
+//    the partition is revoked before that.
 //  * CommitTally: what happened to the transactions and to the group membership. One per worker,
 //    published when it happened, whatever the outcome.
 #pragma once

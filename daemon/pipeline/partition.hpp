@@ -4,8 +4,7 @@
 //
 // Invariants (P1, P2 and P4 as in pipeline.hpp):
 //   A1  Between two commits the store is not written. Everything decided lives here (the overlay);
-//   an
-//       aborted transaction loses nothing of it, and the same goes out again.
+//       an aborted transaction loses nothing of it, and the same goes out again.
 //   A2  The clock never goes back. All evaluation instants <= the clock are decided before the next
 //       record is applied.
 //   A3  Decisions depend on state, records and the clock, never on where a transaction ends.

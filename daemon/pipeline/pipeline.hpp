@@ -8,15 +8,13 @@
 //
 // Invariants:
 //   P1  An event is visible to read_committed readers if and only if the state that implies it is:
-//   one
-//       transaction holds events, table rows, changelog rows, META and the input offsets of every
-//       partition it touches, or nothing of them.
+//       one transaction holds events, table rows, changelog rows, META and the input offsets of
+//       every partition it touches, or nothing of them.
 //   P2  The store never knows what the log does not: it is written only after the commit is known.
 //   P3  Memory and transactions are bounded by the limits below.
 //   P4  A transaction is a function of state, input records and META. Hence with the event clock
-//   and one
-//       partition, `run` and `replay` give the same events whatever the commit sizes, caches,
-//       restarts and restores.
+//       and one partition, `run` and `replay` give the same events whatever the commit sizes,
+//       caches, restarts and restores.
 //
 // The model: whoever owns partition 0 judges, at fixed instants of the clock, whether a new epoch
 // is due. All partitions of the process meet at each instant, so that the judgement sees everybody

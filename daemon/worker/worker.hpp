@@ -5,16 +5,14 @@
 // Rules it keeps, beside P1-P4 of pipeline.hpp:
 //   W1  Poll, rebalance callbacks and commit happen on this one thread.
 //   W2  A commit goes out only with the group metadata of the last callback and an assignment that
-//   is
-//       not lost; else the group is polled first.
+//       is not lost; else the group is polled first.
 //   W3  A transaction whose outcome is unknown is resolved before anything else is decided: the
-//   producer
-//       is replaced, then the committed offset's metadata tells (our txn_seq: it happened; the one
-//       before: it did not; anything else: the partition is another's now).
+//       producer is replaced, then the committed offset's metadata tells (our txn_seq: it happened;
+//       the one before: it did not; anything else: the partition is another's now).
 //   W4  An aborted transaction rewinds nothing: what was decided goes out again.
 //   W5  In a revoke: one commit, stores closed, then the answer. Never a resolution.
 //   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others
-//   go on.
+//       go on.
 #pragma once
 
 #include <atomic>

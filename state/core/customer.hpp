@@ -6,17 +6,15 @@
 //
 // Invariants, re-checked by check() after every decode and in the tests:
 //   C1  The derived figures (Figures) are a function of totals + open groups: the same for any
-//   arrival
-//       order of the same records as long as nothing was folded in between. (What one order id is
-//       told twice without versions, or between whose versions a cancellation falls, is told by its
-//       order.)
+//       arrival order of the same records as long as nothing was folded in between. (What one order
+//       id is told twice without versions, or between whose versions a cancellation falls, is told
+//       by its order.)
 //   C2  Every folded record's time is <= folded.until, every open group's activity is >=
-//   folded.until:
-//       a record that is not remembered, whose order is not known either, and that is not newer
-//       than folded.until was either folded or is too late; it is refused, never applied twice.
+//       folded.until: a record that is not remembered, whose order is not known either, and that is
+//       not newer than folded.until was either folded or is too late; it is refused, never applied
+//       twice.
 //   C3  entries(customer) <= Rules::remembered_max after every apply() that changed the row. Not
-//   part of
-//       check(): a row may have been written under a larger remembered_max.
+//       part of check(): a row may have been written under a larger remembered_max.
 //   C4  gross_minor - refunded_minor == monetary_minor, each within +-kFigureMinorMax.
 //
 // Folding changes no figure: it only gives up being able to change what it folds.

@@ -3,9 +3,9 @@
 // once published.
 //
 // Features of a customer at an instant, in natural units:
-//   [0] recency    g(age) by Recency: saturating 1 - exp(-age/tau), linear age in days, or ln(1 +
-//   days) [1] frequency  ln(n), n >= 1 counting orders [2] monetary   ln(1 + max(M, floor)), M and
-//   floor in major currency units
+//   [0] recency    g(age) by Recency: saturating 1 - exp(-age/tau), linear days, or ln(1 + days)
+//   [1] frequency  ln(n), n >= 1 counting orders
+//   [2] monetary   ln(1 + max(M, floor)), M and floor in major currency units
 // Standardised: z = (feature - mean) / scale, with means and scales frozen per epoch.
 #pragma once
 

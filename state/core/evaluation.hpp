@@ -2,11 +2,9 @@
 // commit happened.
 //
 //   no epoch, or a provisional one   first fit, once there is enough history; until then the
-//   cold-start
-//                                    epoch is made anew at every instant
+//                                    cold-start epoch is made anew at every instant
 //   a fitted one                     the live centroids are published anew when they have become
-//   better
-//                                    than the published ones by more than excess_max of the
+//                                    better than the published ones by more than excess_max of the
 //                                    inertia, or a scale has drifted by more than drift_max; a
 //                                    moved mean alone is no reason
 //

@@ -9,9 +9,8 @@
 //   G1  Every placed customer's contribution stands in the sums of its raw cluster, once (S1).
 //   G2  Outside a sweep, a customer's segment is that of its raw cluster.
 //   G3  Sequence numbers of published events count from 1 without gaps, and `from` of one is `to`
-//   of the
-//       one before. Moves made in silence take no number: the next published event starts from what
-//       was last published.
+//       of the one before. Moves made in silence take no number: the next published event starts
+//       from what was last published.
 #pragma once
 
 #include <cstdint>

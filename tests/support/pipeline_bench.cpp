@@ -5,6 +5,7 @@
 #include "daemon/wire/epoch_json.hpp"
 #include "state/codec.hpp"
 #include "state/memory_store.hpp"
+#include "tests/support/kept_documents.hpp"
 #include "tests/support/online_retail.hpp"
 
 namespace segmentd::test {
@@ -82,6 +83,7 @@ Result<void> CommittedLog::put(OutputTopic topic, std::int32_t partition,
 
 void CommittedLog::commit() {
   for (auto& [topic, line] : open_) {
+    if (line.value) keep_document(topic, *line.value);
     topics_[static_cast<std::size_t>(topic)].push_back(std::move(line));
   }
   open_.clear();
