@@ -13,6 +13,8 @@ namespace {
 
 /// librdkafka's own default of message.max.bytes.
 constexpr std::int64_t kMessageBytesMaxDefault = 1'000'000;
+/// An open order, payment or refund in a stored row: an id of 256 bytes and the rest.
+constexpr std::int64_t kEntryBytesMax = 300;
 
 std::vector<std::string> keys_of(const OptionSet& set) {
   std::vector<std::string> keys;
@@ -95,6 +97,11 @@ void Settings::conflicting_bounds(std::vector<Problem>& problems) const {
             "leaves less than " + format_bytes(kRejectedOverheadBytes) +
                 " for key and headers in a message of kafka.message.max.bytes = " +
                 std::to_string(message_bytes_max));
+  refuse_if(orders.remembered() * kEntryBytesMax > message_bytes_max, orders.remembered,
+            "lets a customer's row grow to " +
+                std::to_string(orders.remembered() * kEntryBytesMax) +
+                " bytes, more than kafka.message.max.bytes = " + std::to_string(message_bytes_max) +
+                " lets it be written");
   refuse_if(!announce_from().empty(), announce_from,
             "cannot be applied by this version, which publishes from the first move on: leave it "
             "out");

@@ -212,7 +212,7 @@ struct Header {
 struct InputOffset {
   std::int32_t partition = -1;
   std::int64_t next_offset = -1;
-  std::string metadata;  // META's txn_seq
+  std::string metadata;  // says which transaction it was: pipeline/offset_mark.hpp
 };
 
 /// How far one partition of an output topic was written by a committed transaction.

@@ -22,11 +22,11 @@ struct LastApplied {
 
 /// Records without a customer: counted with their money, never customers.
 struct Anonymous {
-  std::int64_t orders = 0;
-  std::int64_t orders_minor = 0;
+  std::int64_t orders = 0;        // counting ones
+  std::int64_t orders_minor = 0;  // their amounts, or the payments where these are the money
   std::int64_t refunds = 0;
   std::int64_t refunds_minor = 0;
-  std::int64_t others = 0;  // payments and cancellations
+  std::int64_t others = 0;  // orders that do not count, payments and cancellations
   bool operator==(const Anonymous&) const = default;
 };
 

@@ -266,6 +266,7 @@ StoreStatistics RocksStore::statistics() const {
   statistics.pending_compaction_bytes =
       database.property(Properties::kEstimatePendingCompactionBytes);
   statistics.background_errors = database.property(Properties::kBackgroundErrors);
+  statistics.shared_cache_bytes = database.shared->cache->GetUsage();
   return statistics;
 }
 

@@ -197,14 +197,23 @@ Result<void> StateDir::remove_partition(std::int32_t n) const {
   return {};
 }
 
-Result<void> StateDir::set_partition_aside(std::int32_t n) const {
+Result<void> StateDir::set_partition_aside(std::int32_t n, std::chrono::seconds interval) const {
   fs::path aside = partition(n);
   aside += ".aside";
   std::error_code failed;
+  const auto now = fs::file_time_type::clock::now();
+  if (const auto last = fs::last_write_time(aside, failed); !failed && now - last < interval) {
+    return Error{Errc::kCorrupt, aside.string() +
+                                     " was set aside not long ago. Look at the disk; "
+                                     "remove both directories and start again to restore from the "
+                                     "changelog"};
+  }
   fs::remove_all(aside, failed);
   if (failed) return error_of(aside, failed);
   fs::rename(partition(n), aside, failed);
   if (failed) return error_of(partition(n), failed);
+  fs::last_write_time(aside, now, failed);  // when it was set aside
+  if (failed) return error_of(aside, failed);
   return {};
 }
 

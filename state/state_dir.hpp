@@ -6,6 +6,7 @@
 //   <directory>/partition-<n>/ the store of input partition n
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -41,8 +42,8 @@ class StateDir {
   /// Deletes partition n's store; fine where there is none. It must be closed.
   Result<void> remove_partition(std::int32_t n) const;
   /// Moves a damaged store to `partition-<n>.aside`, in place of one that lies there. It must be
-  /// closed.
-  Result<void> set_partition_aside(std::int32_t n) const;
+  /// closed. kCorrupt: one was set aside less than `interval` ago; nothing was moved.
+  Result<void> set_partition_aside(std::int32_t n, std::chrono::seconds interval) const;
 
  private:
   StateDir(std::filesystem::path directory, int lock)

@@ -44,6 +44,7 @@ struct StoreStatistics {
   std::uint64_t memtable_bytes = 0;
   std::uint64_t pending_compaction_bytes = 0;
   std::uint64_t background_errors = 0;
+  std::uint64_t shared_cache_bytes = 0;  // of the cache that all stores of a process share
 };
 
 class Store {

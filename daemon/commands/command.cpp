@@ -61,18 +61,22 @@ int fail(const Error& error, int code) {
   return code;
 }
 
-int fail(const Error& error) {
+int exit_code(const Error& error) {
   switch (error.code) {
     case Errc::kBadInput:
     case Errc::kMisconfigured:
-      return fail(error, kExitUsage);
+      return kExitUsage;
     case Errc::kRetry:
     case Errc::kUnavailable:
-      return fail(error, kExitBroker);
+      return kExitBroker;
     case Errc::kCorrupt:
-      return fail(error, kExitState);
+      return kExitState;
   }
-  return fail(error, kExitBug);
+  return kExitBug;
+}
+
+int fail(const Error& error) {
+  return fail(error, exit_code(error));
 }
 
 }  // namespace segmentd

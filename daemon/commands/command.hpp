@@ -37,6 +37,8 @@ config::LoadedSettings load_settings(const config::ConfigArguments& arguments);
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments);
 /// Prints `segmentd: <what>` to stderr; the exit code that fits.
 int fail(const Error& error);
+/// The exit code that fits an error of a command that has none of its own for it.
+int exit_code(const Error& error);
 int fail(const Error& error, int code);
 
 // Each registers a subcommand and sets `action` when it is chosen.

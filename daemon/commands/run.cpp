@@ -1,5 +1,6 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <thread>
@@ -36,12 +37,14 @@ constexpr milliseconds kModelTimeout{60'000};
 /// here.
 constexpr milliseconds kStall{120'000};
 constexpr std::chrono::seconds kShutdownPatience{45};
+constexpr std::chrono::hours kAsideInterval{1};
+constexpr std::uintmax_t kRoomBytes = 64ULL << 20;
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
 class Signals {
  public:
   /// Blocks them in this thread and all made later; so before any other thread.
-  explicit Signals(std::atomic<bool>& stop) {
+  explicit Signals(std::atomic<bool>& stop, const std::atomic<bool>& working) : working_(working) {
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGINT);
@@ -65,6 +68,10 @@ class Signals {
     if (sigwait(&set_, &number) != 0 || number == SIGUSR1) return;
     observe::log_line(LogLevel::kInfo, "asked to stop", {{"signal", number}});
     stop = true;
+    if (!working_) {  // still looking for the broker: nothing is open that has to be closed
+      observe::log_line(LogLevel::kInfo, "stopped before it had begun");
+      _exit(kExitClean);
+    }
     timespec patience{};
     patience.tv_sec = kShutdownPatience.count();
     while ((number = sigtimedwait(&set_, nullptr, &patience)) != SIGUSR1) {
@@ -74,9 +81,16 @@ class Signals {
     }
   }
 
+  const std::atomic<bool>& working_;
   sigset_t set_{};
   std::thread thread_;
 };
+
+bool has_room(const std::filesystem::path& directory) {
+  std::error_code failed;
+  const auto space = std::filesystem::space(directory, failed);
+  return !failed && space.available >= kRoomBytes;
+}
 
 /// A random UUID (RFC 9562, version 4).
 std::string random_uuid() {
@@ -121,6 +135,13 @@ RocksOptions rocks_options(const config::Settings& settings) {
   return options;
 }
 
+/// The last word of a run, where all others were: a log reader finds it.
+int fail_logged(const Error& error, int code) {
+  observe::log_line(LogLevel::kError, "ends: it cannot go on",
+                    {{"what", error.what}, {"exit_code", code}});
+  return code;
+}
+
 int exit_code(const WorkerEnd& end) {
   switch (end.kind) {
     case WorkerEnd::Kind::kStopped:
@@ -138,8 +159,10 @@ int exit_code(const WorkerEnd& end) {
 /// What one run needs, in the order in which it is made; destroyed in reverse.
 class Run {
  public:
-  explicit Run(const config::Settings& settings)
+  /// Sets `working` from when on stopping takes a last commit.
+  Run(const config::Settings& settings, std::atomic<bool>& working)
       : settings_(settings),
+        working_(working),
         metrics_({settings.currency(), static_cast<int>(settings.decimals()), kVersion}),
         health_(1, kStall, std::chrono::steady_clock::now()) {}
 
@@ -153,6 +176,7 @@ class Run {
   int work(const std::atomic<bool>& stop);
 
   const config::Settings& settings_;
+  std::atomic<bool>& working_;
   observe::Metrics metrics_;
   http::HealthBoard health_;
   std::unique_ptr<http::Server> server_;
@@ -168,7 +192,7 @@ class Run {
 
 int Run::open_state() {
   auto opened = StateDir::open(settings_.state_dir(), settings_.application(), random_uuid());
-  if (!opened) return fail(opened.error(), kExitState);
+  if (!opened) return fail_logged(opened.error(), kExitState);
   directory_ = std::move(*opened);
   const std::string instance =
       settings_.instance().empty() ? directory_->instance() : settings_.instance();
@@ -184,7 +208,7 @@ int Run::serve() {
   http::ServerSettings server;
   server.address = settings_.http.address();
   auto started = http::Server::start(server, std::move(router));
-  if (!started) return fail(started.error());
+  if (!started) return fail_logged(started.error(), exit_code(started.error()));
   server_ = std::move(*started);
   return kExitClean;
 }
@@ -193,17 +217,18 @@ int Run::prepare_topics() {
   client_ = client_settings(settings_, settings_.application());
   client_.log = write_kafka_log;
   auto admin = kafka::Admin::open(client_);
-  if (!admin) return fail(admin.error());
+  if (!admin) return fail_logged(admin.error(), exit_code(admin.error()));
   auto report = segmentd::prepare_topics(settings_, **admin, settings_.topics.create());
-  if (!report) return fail(report.error(), kExitBroker);
+  if (!report) return fail_logged(report.error(), kExitBroker);
   for (const std::string& note : report->notes) observe::log_line(LogLevel::kWarning, note);
   for (const std::string& name : report->created) {
     observe::log_line(LogLevel::kInfo, "topic created", {{"topic", name}});
   }
   if (!report->problems.empty()) {
     std::string text = "the topics are not as they must be:";
-    for (const std::string& problem : report->problems) text += "\n  " + problem;
-    return fail({Errc::kUnavailable, text});
+    for (const std::string& problem : report->problems) text += " " + problem + ";";
+    text.pop_back();
+    return fail_logged({Errc::kUnavailable, text}, kExitBroker);
   }
   partitions_ = report->input_partitions;
   return kExitClean;
@@ -211,7 +236,7 @@ int Run::prepare_topics() {
 
 int Run::open_kafka() {
   auto broker = kafka::open_broker(client_);
-  if (!broker) return fail(broker.error());
+  if (!broker) return fail_logged(broker.error(), exit_code(broker.error()));
   broker_ = std::move(*broker);
   // First the producer: opening it ends what a killed predecessor of this name left open.
   kafka::TransactionLogOptions options;
@@ -219,22 +244,22 @@ int Run::open_kafka() {
   options.input_topic = settings_.input.topic();
   options.topics = output_topics(settings_);
   auto log = kafka::open_transaction_log(client_, options);
-  if (!log) return fail(log.error(), kExitBroker);
+  if (!log) return fail_logged(log.error(), kExitBroker);
   log_ = std::move(*log);
   auto reader = ModelReader::start(*broker_, settings_.model_topic(), epochs_);
-  if (!reader) return fail(reader.error(), kExitBroker);
+  if (!reader) return fail_logged(reader.error(), kExitBroker);
   model_reader_ = std::move(*reader);
   if (auto complete = model_reader_->wait_until_complete(kModelTimeout); !complete) {
-    return fail(complete.error());
+    return fail_logged(complete.error(), exit_code(complete.error()));
   }
   return kExitClean;
 }
 
 int Run::work(const std::atomic<bool>& stop) {
   auto rules = decode_rules(settings_);
-  if (!rules) return fail(rules.error());
+  if (!rules) return fail_logged(rules.error(), exit_code(rules.error()));
   auto decoder = Decoder::create(std::move(*rules));
-  if (!decoder) return fail(decoder.error());
+  if (!decoder) return fail_logged(decoder.error(), exit_code(decoder.error()));
   Pipeline pipeline(pipeline_rules(settings_, member_, partitions_), std::move(*decoder), epochs_);
   const RocksEnvironment rocks(rocks_options(settings_));
   const auto open_store = [&](std::int32_t partition) -> Result<std::unique_ptr<Store>> {
@@ -242,8 +267,10 @@ int Run::work(const std::atomic<bool>& stop) {
     if (!store) return store.error();
     return std::unique_ptr<Store>(std::move(*store));
   };
-  Restorer restorer({*broker_, settings_.changelog_topic(), pipeline.partition_rules(), epochs_,
-                     member_, open_store, random_uuid, wall_now});
+  Restorer restorer({*broker_, settings_.input.topic(), settings_.changelog_topic(),
+                     settings_.model_topic(), pipeline.partition_rules(), epochs_, member_,
+                     open_store, random_uuid, wall_now,
+                     [this] { return model_reader_->position(); }});
   kafka::SourceOptions source;
   source.topic = settings_.input.topic();
   source.instance = member_;
@@ -251,10 +278,15 @@ int Run::work(const std::atomic<bool>& stop) {
   Worker worker(
       worker_rules(settings_),
       {[&](RebalanceListener& listener) { return kafka::open_source(client_, source, listener); },
-       *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now, settings_.input.topic()});
+       *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now, settings_.input.topic(),
+       [this](std::int32_t partition) {
+         return directory_->set_partition_aside(partition, kAsideInterval);
+       },
+       [this] { return has_room(settings_.state_dir()); }});
+  working_ = true;
   const WorkerEnd end = worker.run(stop);
   if (end.kind != WorkerEnd::Kind::kStopped)
-    return fail({Errc::kCorrupt, end.what}, exit_code(end));
+    return fail_logged({Errc::kCorrupt, end.what}, exit_code(end));
   observe::log_line(LogLevel::kInfo, "stopped");
   return kExitClean;
 }
@@ -282,8 +314,9 @@ int run_daemon(const config::ConfigArguments& arguments) {
                        static_cast<observe::LogFormat>(settings->log.format())});
   for (const std::string& note : settings->notes()) observe::log_line(LogLevel::kWarning, note);
   std::atomic<bool> stop{false};
-  const Signals signals(stop);
-  Run run(*settings);
+  std::atomic<bool> working{false};
+  const Signals signals(stop, working);
+  Run run(*settings, working);
   return run.go(stop);
 }
 

@@ -217,6 +217,9 @@ Result<void> KafkaSource::activate(std::int32_t partition, std::int64_t next_off
 
 bool KafkaSource::give_back(Clock::time_point until) {
   rd_kafka_unsubscribe(handle());
+  // Records polled away here must not leave a gap, should it take longer: they come again after the
+  // revoke, and none before.
+  for (Part& p : parts_) p.ignored = true;
   while (owns_any() && Clock::now() < until) {
     RawMessage ignored(rd_kafka_consumer_poll(handle(), 10));
   }

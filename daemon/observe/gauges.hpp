@@ -17,7 +17,7 @@ struct PartitionGauges {
   PartitionState state = PartitionState::kRestoring;
   ParkReason park_reason = ParkReason::kStateBehindLog;  // read only while state is kParked
   std::optional<std::int64_t> lag_records =
-      std::nullopt;  // log end minus next offset; nullopt = not known yet
+      std::nullopt;  // log end minus committed offset; nullopt = not known yet
   std::optional<double> clock_lag_seconds = std::nullopt;  // wall clock minus the partition's clock
   std::uint64_t held_records = 0;            // read, waiting for slower partitions (event clock)
   std::uint64_t restore_rows_remaining = 0;  // changelog records still to be read
@@ -41,7 +41,7 @@ struct StoreGauges {
 /// The model in force. Of several workers' the one with the highest epoch is shown.
 struct ModelGauges {
   std::uint64_t epoch = 0;           // 0 = none yet
-  double inertia = 0.0;              // mean squared distance to the nearest published centroid
+  double inertia = 0.0;              // of the customers here, about the published centroids
   double excess_ratio = 0.0;         // inertia above that of the exact means, relative to it
   std::optional<Instant> published;  // when the epoch took effect
 };

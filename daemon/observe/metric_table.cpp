@@ -73,9 +73,11 @@ constexpr std::array<MetricDeclaration, kMetricCount> kTable{{
     {Id::kModelEpoch, kGauge, "segmentd_model_epoch",
      "Number of the model epoch in force; 0 before the first.", ""},
     {Id::kModelInertia, kGauge, "segmentd_model_inertia",
-     "Mean squared distance of customers to their nearest published centroid.", ""},
+     "Sum over the worker's customers of the squared standardised distance to their published "
+     "centroid, now.",
+     ""},
     {Id::kModelExcess, kGauge, "segmentd_model_excess_ratio",
-     "Inertia of the published centroids above that of the exact means, relative to it.", ""},
+     "Inertia of the published centroids above that of the exact means, relative to it, now.", ""},
     {Id::kModelPublished, kGauge, "segmentd_model_published_timestamp_seconds",
      "Unix time of the instant of the epoch in force (the clock's time); 0 before the first.", ""},
     {Id::kRocksdbLiveData, kGauge, "segmentd_rocksdb_live_data_bytes",

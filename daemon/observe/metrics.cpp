@@ -14,6 +14,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "daemon/observe/metric_table.hpp"
+#include "state/core/money.hpp"
 
 namespace segmentd::observe {
 namespace {
@@ -296,7 +297,7 @@ void Metrics::publish(const Tally& tally) {
   add(series_->output_bytes, tally.output_bytes);
   add(series_->cache_hits, tally.cache_hits);
   add(series_->cache_misses, tally.cache_misses);
-  series_->anonymous_minor += tally.anonymous_minor;
+  series_->anonymous_minor = add_saturated(series_->anonymous_minor, tally.anonymous_minor);
   series_->anonymous_revenue.Set(static_cast<double>(series_->anonymous_minor) /
                                  series_->minor_per_major);
 }

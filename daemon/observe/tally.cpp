@@ -1,5 +1,7 @@
 #include "daemon/observe/tally.hpp"
 
+#include "state/core/money.hpp"
+
 namespace segmentd::observe {
 namespace {
 
@@ -29,7 +31,7 @@ Tally& Tally::operator+=(const Tally& other) {
   cache_hits += other.cache_hits;
   cache_misses += other.cache_misses;
   anonymous_orders += other.anonymous_orders;
-  anonymous_minor += other.anonymous_minor;
+  anonymous_minor = add_saturated(anonymous_minor, other.anonymous_minor);
   return *this;
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/wire/reject_text.hpp"
 #include "daemon/wire/rejected.hpp"
 #include "state/codec.hpp"
+#include "state/core/money.hpp"
 
 namespace segmentd {
 namespace {
@@ -32,13 +33,13 @@ observe::Outcome outcome_of(Applied applied) {
 
 constexpr std::size_t kTableRowBytesAbout = 600;
 
-std::uint64_t hash_of(const Message& message) {
+}  // namespace
+
+std::uint64_t record_hash(const Message& message) {
   const std::string_view key = message.key.value_or(std::string_view{});
   const std::string_view value = message.value.value_or(std::string_view{});
   return XXH3_64bits_withSeed(value.data(), value.size(), XXH3_64bits(key.data(), key.size()));
 }
-
-}  // namespace
 
 observe::SegmentWord segment_word(Segment segment) {
   switch (segment) {
@@ -121,10 +122,10 @@ void Partition::adopt(std::shared_ptr<const Model> model) {
   const Instant as_of = meta_.clock.value_or(model->epoch().instant);
   sweep_ = Sweep{Sweep::Kind::kRelabel, as_of, meta_.epoch};
   meta_.epoch = number;
-  segmenter_.adopt(std::move(model), as_of);
+  segmenter_.adopt(std::move(model), as_of, meta_.evaluated_upto);
   const std::vector<std::string> ids = segmenter_.movers();
   movers_.assign(ids.begin(), ids.end());
-  const AppliedEpoch applied{number_, number, meta_.next_offset, as_of};
+  const AppliedEpoch applied{number_, number, meta_.next_offset, meta_.clock};
   OutputRecord record;
   record.topic = OutputTopic::kStatistics;
   record.key = applied_key(applied);
@@ -206,7 +207,7 @@ Result<bool> Partition::take_first(Budget& budget, Instant wall) {
     reject(held, std::get<Reject>(held.decoded));
   }
   note_applied(held);
-  held_bytes_ -= held.message.bytes();
+  held_bytes_ -= held.bytes();
   held_.pop_front();
   if (prefetched_ > 0) --prefetched_;
   ++pending_records_;
@@ -224,6 +225,7 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   if (!found) return found.error();
   CachedRow& row = **found;
   const Segment segment_before = row.customer.segment;
+  const bool shows_anyway = rules_.table_on_every_order || !segmenter_.knows(record.customer_id);
   Step step = segmenter_.take(row.customer, record, now);
   if (step.applied == Applied::kTooOld) {
     reject(held, reject_too_old(record.at, row.customer.folded.until));
@@ -238,32 +240,39 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   if (!step.row_changed) return {};
   change(row);
   // Any change of a row shows, at least in its updated_at. What a table row says must not depend on
-  // what else its transaction holds (A3).
-  row.table_dirty =
-      row.table_dirty || rules_.table_on_every_order || row.customer.segment != segment_before;
+  // what else its transaction holds (A3), but for its figures with table.on = segment, which are as
+  // of the commit. A customer's first row is always written.
+  row.table_dirty = row.table_dirty || shows_anyway || row.customer.segment != segment_before;
   if (step.change) publish(*step.change);
   return {};
 }
 
+/// Nobody's order is not remembered: what a later record says of it is added up as it comes.
 void Partition::count_anonymous(const Record& record) {
+  const bool by_payments = rules_.segmenter.customers.money_from_payments;
   Anonymous& a = meta_.anonymous;
+  std::int64_t brought = 0;
   switch (record.type) {
     case RecordType::kOrder:
-      ++a.orders;
-      a.orders_minor += record.amount_minor;
-      ++tally_.anonymous_orders;
-      tally_.anonymous_minor += record.amount_minor;
+      ++(record.counts ? a.orders : a.others);
+      tally_.anonymous_orders += record.counts ? 1 : 0;
+      if (record.counts && !by_payments) brought = record.amount_minor;
+      break;
+    case RecordType::kPayment:
+      ++a.others;
+      if (by_payments) brought = record.amount_minor;
       break;
     case RecordType::kRefund:
       ++a.refunds;
-      a.refunds_minor += record.amount_minor;
-      tally_.anonymous_minor -= record.amount_minor;
+      a.refunds_minor = add_saturated(a.refunds_minor, record.amount_minor);
+      tally_.anonymous_minor = add_saturated(tally_.anonymous_minor, -record.amount_minor);
       break;
-    case RecordType::kPayment:
     case RecordType::kCancellation:
       ++a.others;
       break;
   }
+  a.orders_minor = add_saturated(a.orders_minor, brought);
+  tally_.anonymous_minor = add_saturated(tally_.anonymous_minor, brought);
 }
 
 void Partition::reject(const Held& held, const Reject& reject) {
@@ -304,7 +313,7 @@ void Partition::emit(OutputRecord record) {
 
 void Partition::note_applied(const Held& held) {
   const Message& m = held.message;
-  meta_.last_applied = {m.offset, m.timestamp_ms, hash_of(m)};
+  meta_.last_applied = {m.offset, m.timestamp_ms, record_hash(m)};
   meta_.next_offset = m.offset + 1;
   tally_.input_bytes += m.bytes();
   applied_timestamps_ms_.push_back(m.timestamp_ms);

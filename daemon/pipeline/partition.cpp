@@ -39,12 +39,19 @@ Result<void> Partition::restore(const std::string& new_uuid) {
     if (!meta) return meta.error();
     meta_ = std::move(*meta);
     if (auto same = check_fingerprint(meta_.fingerprint, rules_.fingerprint); !same) return same;
+    if (meta_.input_topic != rules_.input_topic) {
+      return Error{Errc::kMisconfigured,
+                   "input.topic is '" + rules_.input_topic + "', the state was made from '" +
+                       meta_.input_topic +
+                       "'. Set it back, or start a new application id (setting `application`)"};
+    }
   } else {
     meta_.partition = number_;
     meta_.store_uuid = new_uuid;
   }
   meta_.input_topic = rules_.input_topic;
   meta_.fingerprint = rules_.fingerprint;
+  restored_mark_ = {meta_.txn_seq, meta_.writer};
   meta_.writer = rules_.writer;
   encode_.store_uuid = meta_.store_uuid;
   next_to_hold_ = meta_.next_offset;
@@ -56,12 +63,12 @@ Result<void> Partition::restore(const std::string& new_uuid) {
                  "epoch " + std::to_string(meta_.epoch) + " is not on the model topic"};
   }
   sweep_ = meta_.sweep;
-  segmenter_.resume(std::move(model), meta_.evaluated_upto,
+  if (sweep_ && sweep_->kind == Sweep::Kind::kSilence) aged_at_ = sweep_->as_of;
+  segmenter_.resume(std::move(model), aged_at_ ? aged_at_ : meta_.evaluated_upto,
                     sweep_ ? std::optional<Instant>(sweep_->as_of) : std::nullopt);
   if (sweep_) {
     const std::vector<std::string> ids = segmenter_.movers();
     movers_.assign(ids.begin(), ids.end());
-    if (sweep_->kind == Sweep::Kind::kSilence) aged_at_ = sweep_->as_of;
   }
   return {};
 }
@@ -85,7 +92,7 @@ void Partition::start_at(std::int64_t next_offset) {
 
 void Partition::hold(Held held) {
   next_to_hold_ = held.message.offset + 1;
-  held_bytes_ += held.message.bytes();
+  held_bytes_ += held.bytes();
   held_.push_back(std::move(held));
 }
 
@@ -146,7 +153,7 @@ Result<CachedRow*> Partition::row_of(const std::string& customer_id) {
 // --- committing ---
 
 InputOffset Partition::offset() const {
-  return {number_, meta_.next_offset, std::to_string(meta_.txn_seq + 1)};
+  return {number_, meta_.next_offset, offset_metadata({meta_.txn_seq + 1, meta_.writer})};
 }
 
 Result<void> Partition::put_all(OutputSink& sink, Instant wall) {

@@ -20,6 +20,7 @@
 
 #include "daemon/observe/tally.hpp"
 #include "daemon/pipeline/epochs.hpp"
+#include "daemon/pipeline/offset_mark.hpp"
 #include "daemon/pipeline/output.hpp"
 #include "daemon/pipeline/row_cache.hpp"
 #include "daemon/ports.hpp"
@@ -54,7 +55,14 @@ struct Held {
   Message message;
   std::variant<Record, Reject> decoded;
   observe::RecordType type = observe::RecordType::kUnknown;
+
+  /// Memory, about: the message's own buffers and the library's bookkeeping included.
+  std::size_t bytes() const { return sizeof(Held) + kOverheadBytes + message.bytes(); }
+  static constexpr std::size_t kOverheadBytes = 300;
 };
+
+/// As META keeps it: XXH3 of the value, seeded with XXH3 of the key.
+std::uint64_t record_hash(const Message& message);
 
 /// The metric's word for a segment.
 observe::SegmentWord segment_word(Segment segment);
@@ -88,6 +96,8 @@ class Partition {
   std::int32_t number() const { return number_; }
   const Meta& meta() const { return meta_; }
   const Segmenter& segmenter() const { return segmenter_; }
+  /// Of the last transaction in the store when it was opened; the group's offset has to carry it.
+  const OffsetMark& restored_mark() const { return restored_mark_; }
   Store& store() { return *store_; }
   const Store& store() const { return *store_; }
   const Rules& customer_rules() const { return rules_.segmenter.customers; }
@@ -135,7 +145,7 @@ class Partition {
   void touch() { touched_ = true; }
   /// Gives everything decided since the last commit, META last. May be called again after an abort.
   Result<void> put_all(OutputSink& sink, Instant wall);
-  /// What goes with the transaction: the next input offset, with META's txn_seq.
+  /// What goes with the transaction: the next input offset, with META's txn_seq and writer.
   InputOffset offset() const;
   /// The transaction put_all() filled is known to be committed; `changelog_offset` is META's place
   /// in the changelog, -1 = unknown.
@@ -178,6 +188,7 @@ class Partition {
   EncodeContext encode_;
   Segmenter segmenter_;
   RowCache rows_;
+  OffsetMark restored_mark_;
   Meta meta_;  // as decided; what the store has may be older
 
   std::deque<Held> held_;

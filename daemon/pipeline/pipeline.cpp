@@ -14,6 +14,9 @@ observe::RecordType type_of(std::optional<RecordType> type) {
   return type ? static_cast<observe::RecordType>(*type) : observe::RecordType::kUnknown;
 }
 
+/// Customers looked at by evaluations before the worker polls again: about a second.
+constexpr std::int64_t kAgedMax = 10'000'000;
+
 /// Said once: the records after it are counted by the metric.
 void tell_of_stray(const Message& message, Partitioner configured, std::int32_t count) {
   const std::optional<Partitioner> fits = partitioner_of(*message.key, message.partition, count);
@@ -114,6 +117,7 @@ Budget Pipeline::budget_left() const {
 
 Result<Pipeline::Next> Pipeline::advance(Instant wall) {
   Budget budget = budget_left();
+  std::int64_t aged = 0;
   while (true) {
     if (publication_) return Next::kCommit;
     catch_up();
@@ -130,7 +134,9 @@ Result<Pipeline::Next> Pipeline::advance(Instant wall) {
     }
     if (spent) return Next::kCommit;
     if (!awaiting) return Next::kIdle;
-    if (!evaluate()) return Next::kContinue;
+    if (!evaluate(wall)) return Next::kContinue;
+    for (const auto& [number, partition] : partitions_) aged += partition->segmenter().customers();
+    if (aged > kAgedMax) return Next::kCommit;
   }
 }
 
@@ -143,36 +149,43 @@ std::optional<Instant> Pipeline::first_awaiting() const {
   return first;
 }
 
-/// With the event clock: every partition stands at an evaluation instant or has nothing more to
-/// read now. Beyond the bound of held records nobody is waited for: the judgement takes the others
-/// as they are.
+/// Every partition of ours is here and stands at an evaluation instant, or has nothing more to read
+/// now. Beyond the bound of held records nobody is waited for: the judgement takes the others as
+/// they are.
 bool Pipeline::all_have_met() const {
+  const bool here = std::all_of(expected_.begin(), expected_.end(), [this](std::int32_t expected) {
+    return partitions_.contains(expected);
+  });
   const bool met = std::all_of(partitions_.begin(), partitions_.end(), [](const auto& p) {
     return p.second->awaiting() || p.second->at_end();
   });
-  return met || held_bytes() > rules_.held_bytes_max;
+  return (here && met) || held_bytes() > rules_.held_bytes_max;
+}
+
+/// In service one partition that is behind must not hold up the events of the others for long. Over
+/// history (more than one interval behind the wall clock) it may: a judgement over customers of
+/// different times would be wrong for good.
+bool Pipeline::patience_is_over(Instant at, Instant wall) {
+  if (!waiting_ || waiting_->at != at) waiting_ = Wait{at, wall};
+  if (rules_.partition.event_clock) return false;
+  if (wall - at > rules_.partition.evaluate_every_ms) return false;
+  return wall - waiting_->since >= rules_.meet_patience_ms;
 }
 
 /// Judges the first instant that somebody stands at, if it is ours to judge, and lets them go on.
-/// False = somebody has to read on first. With the wall clock nobody waits for anybody: one
-/// partition that is behind must not hold up the events of the others.
-bool Pipeline::evaluate() {
+/// False = somebody has to read on, or be restored, first.
+bool Pipeline::evaluate(Instant wall) {
   const std::optional<Instant> at = first_awaiting();
   if (!at) return true;
-  const Partition* modeller = find(0);
   const auto newest = epochs_.newest();
+  // A partition that comes late to an instant: epochs never go back in time.
   const bool judged = newest != nullptr && *at <= std::max(judged_upto_, newest->epoch().instant);
-  if (judged) {
-    // A partition that comes late to an instant: epochs never go back in time.
-  } else if (rules_.own_epochs && rules_.partition.event_clock) {
-    if (modeller == nullptr && modeller_expected_) return false;
-    if (modeller != nullptr) {
-      if (!all_have_met()) return false;
-      judge_at(*at);
-    }
-  } else if (rules_.own_epochs && modeller != nullptr && modeller->awaiting() == at) {
-    judge_at(*at);
+  const bool ours = find(0) != nullptr || expected_.contains(0);
+  if (!judged && rules_.own_epochs && ours) {
+    if (!all_have_met() && !patience_is_over(*at, wall)) return false;
+    if (find(0) != nullptr) judge_at(*at);
   }
+  waiting_.reset();
   for (auto& [number, partition] : partitions_) {
     if (partition->awaiting() == at) partition->pass_evaluation();
   }
@@ -218,12 +231,33 @@ Population Pipeline::population(Instant at) {
   return population;
 }
 
+Quality Pipeline::quality() const {
+  const std::shared_ptr<const Model> newest = epochs_.newest();
+  if (newest == nullptr) return {};
+  Population here;
+  std::optional<Instant> now;
+  for (const auto& [number, partition] : partitions_) {
+    const Segmenter& segmenter = partition->segmenter();
+    const std::optional<Instant> clock = partition->meta().clock;
+    if (segmenter.model() != newest.get() || !clock) continue;
+    if (here.clusters.empty()) {
+      here.origin = segmenter.origin();
+      here.clusters.resize(segmenter.sums().size());
+    }
+    if (segmenter.origin() != here.origin) continue;  // moves on at its next evaluation
+    for (std::size_t j = 0; j < here.clusters.size(); ++j) {
+      here.clusters[j].add(segmenter.sums()[j]);
+    }
+    now = now ? std::max(*now, *clock) : *clock;
+  }
+  return now ? quality_of(*newest, here, *now) : Quality{};
+}
+
 void Pipeline::judge_at(Instant at) {
   judged_upto_ = at;
   const std::shared_ptr<const Model> incumbent = epochs_.newest();
   const Population everybody = population(at);
   std::optional<Epoch> epoch = judge(rules_.model, incumbent.get(), everybody, at);
-  if (incumbent != nullptr) quality_ = quality_of(*incumbent, everybody, at);
   if (!epoch) return;
   publication_ = Publication{*epoch, epoch_key(epoch->number), {}};
   append_epoch(publication_->json, *epoch);
@@ -257,7 +291,10 @@ Result<void> Pipeline::committed(std::int32_t partition, std::int64_t changelog_
                                  Instant wall) {
   Partition* p = find(partition);
   if (p == nullptr) return {};
-  if (partition == 0 && publication_) published_ = true;
+  if (partition == 0 && publication_) {
+    published_ = true;
+    p->tally().output_bytes += publication_->key.size() + publication_->json.size();
+  }
   if (auto ok = p->committed(changelog_offset, wall); !ok) {
     return ok.error().within("partition " + std::to_string(partition));
   }

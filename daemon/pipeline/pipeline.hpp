@@ -17,15 +17,17 @@
 //       caches, restarts and restores.
 //
 // The model: whoever owns partition 0 judges, at fixed instants of the clock, whether a new epoch
-// is due. All partitions of the process meet at each instant, so that the judgement sees everybody
-// as of it. The epoch is published in a transaction of partition 0 and adopted right after that
-// commit, before the next record.
+// is due. All partitions of the process meet at each instant, those that are still being restored
+// too, so that the judgement sees everybody as of it; with the wall clock, once history is behind,
+// nobody is waited for longer than meet_patience_ms. The epoch is published in a transaction of
+// partition 0 and adopted right after that commit, before the next record.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,9 @@ struct PipelineRules {
   /// Records kept waiting at an evaluation instant for slower partitions; beyond it nobody is
   /// waited for.
   std::size_t held_bytes_max = 64U << 20U;
+  /// In service (wall clock, history behind): how long partitions wait at an evaluation instant for
+  /// one that is slower or being restored.
+  std::int64_t meet_patience_ms = 10 * kMsPerSecond;
 };
 
 class Pipeline {
@@ -70,9 +75,9 @@ class Pipeline {
   const std::map<std::int32_t, std::unique_ptr<Partition>>& partitions() const {
     return partitions_;
   }
-  /// Partition 0 is assigned to this worker but not here yet: the others wait for it at
-  /// evaluations.
-  void expect_modeller(bool expected) { modeller_expected_ = expected; }
+  /// The partitions that are this worker's, here already or still to come: the others wait for them
+  /// at evaluations. Not those that are parked.
+  void expect(std::set<std::int32_t> partitions) { expected_ = std::move(partitions); }
 
   // --- records in ---
   /// Decodes and queues a record of an active partition; others and offsets seen are dropped.
@@ -111,8 +116,9 @@ class Pipeline {
   std::int32_t failed_partition() const { return failed_partition_; }
 
   std::shared_ptr<const Model> newest_model() const { return epochs_.newest(); }
-  /// Judged last, for metrics.
-  const Quality& quality() const { return quality_; }
+  /// How good the newest epoch is now, for the customers of the partitions here that stand in it;
+  /// for metrics. Costs nothing: it follows from the sums.
+  Quality quality() const;
 
  private:
   struct Publication {
@@ -124,8 +130,9 @@ class Pipeline {
   std::optional<Reject> check_partition(const Message& message, const Record& record);
   Budget budget_left() const;
   bool all_have_met() const;
+  bool patience_is_over(Instant at, Instant wall);
   std::optional<Instant> first_awaiting() const;
-  bool evaluate();
+  bool evaluate(Instant wall);
   void catch_up();
   void judge_at(Instant at);
   Population population(Instant at);
@@ -134,12 +141,16 @@ class Pipeline {
   Decoder decoder_;
   Epochs& epochs_;
   std::map<std::int32_t, std::unique_ptr<Partition>> partitions_;
-  bool modeller_expected_ = false;
+  std::set<std::int32_t> expected_;
+  struct Wait {
+    Instant at;     // the evaluation instant that is waited at
+    Instant since;  // wall time
+  };
+  std::optional<Wait> waiting_;
   bool told_of_stray_ = false;
   std::optional<Publication> publication_;  // in the transaction being filled
   bool published_ = false;                  // its transaction is committed
   Instant judged_upto_ = kFirstInstant;
-  Quality quality_;
   std::int32_t failed_partition_ = -1;
 };
 

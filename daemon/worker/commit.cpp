@@ -96,10 +96,9 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
   observe::log_line(LogLevel::kWarning, "a transaction's outcome is unknown; resolving",
                     {{"what", result.what}});
   for (const InputOffset& offset : offsets) {
-    doubts_[offset.partition] = Doubt{std::stoll(offset.metadata)};
+    doubts_[offset.partition] = offset_mark(offset.metadata).value_or(OffsetMark{});
   }
-  if (offsets.empty())
-    doubts_[-1] = Doubt{};  // nothing to ask about, but the producer is to be replaced
+  producer_broken_ = true;
   return Commit::kInDoubt;
 }
 
@@ -133,20 +132,30 @@ void Worker::store_one(std::int32_t partition, std::int64_t changelog_offset) {
   auto stored = parts_.pipeline.committed(partition, changelog_offset, now);
   parts_.metrics.publish(p->tally());
   p->tally() = {};
-  if (!stored) park_for(partition, stored.error());
+  if (!stored) give_up(partition, stored.error());
 }
 
-/// W3.
-void Worker::resolve() {
+/// Whatever becomes of the partitions in doubt, nothing can be committed before this was done.
+bool Worker::replace_producer() {
+  if (!producer_broken_) return true;
   if (auto opened = parts_.log.reopen(); !opened) {
     if (opened.error().code != Errc::kRetry) end(WorkerEnd::Kind::kBroker, opened.error().what);
     observe::log_limited(limit_, "reopen", parts_.wall(), LogLevel::kWarning,
                          "the producer cannot be replaced yet; trying again",
                          {{"what", opened.error().what}});
-    return;
+    return false;
   }
   ++commit_tally_.producer_reopens;
-  doubts_.erase(-1);
+  producer_broken_ = false;
+  return true;
+}
+
+/// W3. An answer is believed only by a member that the group still knows: one that slept hears
+/// first what became of its partitions.
+void Worker::resolve() {
+  if (!replace_producer()) return;
+  const GroupStamp stamp = source_->group();
+  if (!stamp.valid() || !stamp.same_member(noted_)) return;
   std::vector<std::int32_t> asked;
   for (const auto& [partition, doubt] : doubts_) asked.push_back(partition);
   if (asked.empty()) return;
@@ -159,13 +168,14 @@ void Worker::resolve() {
   }
   bool happened = false;
   for (const CommittedOffset& offset : *committed) {
-    const std::int64_t ours = doubts_.at(offset.partition).txn_seq;
+    const OffsetMark ours = doubts_.at(offset.partition);
+    const std::optional<OffsetMark> found = offset_mark(offset.metadata);
     doubts_.erase(offset.partition);
-    if (offset.metadata == std::to_string(ours)) {
+    if (found && *found == ours) {
       ++commit_tally_.resolutions[observe::Resolution::kCommitted];
       happened = true;
       store_one(offset.partition, -1);
-    } else if (!offset.next_offset || offset.metadata == std::to_string(ours - 1)) {
+    } else if (!offset.next_offset || (found && found->txn_seq == ours.txn_seq - 1)) {
       // Without any offset nobody has committed: neither we nor, before us, another.
       ++commit_tally_.resolutions[observe::Resolution::kNotCommitted];
     } else {
@@ -175,7 +185,7 @@ void Worker::resolve() {
       source_->ignore(offset.partition);
       dropped_[offset.partition] = SteadyClock::now();
       observe::log_line(LogLevel::kWarning, "dropped: another member has gone on with it",
-                        {{"partition", offset.partition}, {"txn_seq", offset.metadata}});
+                        {{"partition", offset.partition}, {"transaction", offset.metadata}});
     }
   }
   if (happened) {
@@ -199,7 +209,7 @@ void Worker::flush_stores() {
     if (now - flushed < rules_.flush_interval && unflushed < rules_.flush_rows) continue;
     flushed = now;
     if (auto ok = partition->store().flush(); !ok) {
-      park_for(number, ok.error());
+      give_up(number, ok.error());
       return;  // the map changed
     }
   }

@@ -1,5 +1,6 @@
 #include "daemon/worker/model_reader.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,12 @@ namespace {
 constexpr std::size_t kBatchRecords = 1'000;
 constexpr milliseconds kReadWait{100};
 constexpr milliseconds kRetryPause{250};
+
+/// For telling how much time has passed, nothing else.
+Instant steady_instant() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<milliseconds>(since).count()};
+}
 
 }  // namespace
 
@@ -42,13 +49,18 @@ Result<void> ModelReader::wait_until_complete(milliseconds timeout) {
 
 void ModelReader::work() {
   std::vector<Message> records;
+  observe::RateLimit limit;
   while (!stop_) {
     records.clear();
     if (auto read = reader_->read(records, kBatchRecords, kReadWait); !read) {
+      observe::log_limited(limit, "read", steady_instant(), observe::LogLevel::kWarning,
+                           "the model topic cannot be read; trying again",
+                           {{"what", read.error().what}});
       std::this_thread::sleep_for(kRetryPause);
       continue;
     }
     for (const Message& record : records) take(record);
+    position_ = std::max<std::int64_t>(position_, reader_->progress(0).position);
     if (!reader_->complete()) continue;
     {
       const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,6 +27,8 @@ class ModelReader {
   /// Returns when everything that was on the topic is known. kRetry: not in time. kCorrupt: an
   /// epoch on the topic cannot be read.
   Result<void> wait_until_complete(milliseconds timeout);
+  /// Every epoch below this offset of the topic is known. Any thread.
+  std::int64_t position() const { return position_; }
 
  private:
   ModelReader(std::unique_ptr<LogReader> reader, Epochs& epochs);
@@ -35,6 +38,7 @@ class ModelReader {
   std::unique_ptr<LogReader> reader_;
   Epochs& epochs_;
   std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> position_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool complete_ = false;  // guarded by mutex_

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "daemon/worker/worker.hpp"
+#include "state/core/money.hpp"
 
 namespace segmentd {
 namespace {
@@ -18,8 +19,10 @@ observe::PartitionGauges active_gauges(const Partition& partition, const Source*
   g.state = observe::PartitionState::kActive;
   g.held_records = partition.held();
   const auto end = source == nullptr ? std::nullopt : source->last_known_end(partition.number());
-  if (end) g.lag_records = std::max<std::int64_t>(0, *end - partition.meta().next_offset);
-  if (partition.at_end()) g.lag_records = 0;
+  const Meta& meta = partition.meta();
+  if (end) g.lag_records = std::max<std::int64_t>(0, *end - meta.first_offset);
+  // What lies behind the last record there is, is no record (markers of transactions).
+  if (partition.at_end() && meta.first_offset == meta.next_offset) g.lag_records = 0;
   if (partition.meta().clock) {
     g.clock_lag_seconds =
         static_cast<double>(wall - *partition.meta().clock) / static_cast<double>(kMsPerSecond);
@@ -32,7 +35,7 @@ void add_segments(observe::Gauges& gauges, const Segmenter& segmenter) {
   for (std::size_t s = 0; s < tallies.size(); ++s) {
     observe::SegmentGauges& g = gauges.segments[segment_word(static_cast<Segment>(s))];
     g.customers += static_cast<std::uint64_t>(tallies[s].customers);
-    g.revenue_minor += tallies[s].revenue_minor;
+    g.revenue_minor = add_saturated(g.revenue_minor, tallies[s].revenue_minor);
   }
 }
 
@@ -41,6 +44,7 @@ void add_store(observe::StoreGauges& gauges, const StoreStatistics& s) {
   gauges.memtable_bytes += s.memtable_bytes;
   gauges.pending_compaction_bytes += s.pending_compaction_bytes;
   gauges.background_errors += s.background_errors;
+  gauges.block_cache_bytes = s.shared_cache_bytes;
 }
 
 }  // namespace
@@ -57,7 +61,7 @@ void Worker::report(bool force) {
   health.progress = now;
   if (end_) health.failed = end_->what;
   if (!noted_.valid()) health.not_ready.push_back("not yet a member of the group");
-  if (!doubts_.empty()) health.not_ready.push_back("a transaction's outcome is being resolved");
+  if (in_doubt()) health.not_ready.push_back("a transaction's outcome is being resolved");
   for (const std::int32_t p : owned_) {
     if (parked_.contains(p)) {
       health.not_ready.push_back("partition " + std::to_string(p) +
@@ -107,8 +111,9 @@ void Worker::report_gauges() {
   gauges.last_commit = last_commit_;
   if (const auto model = parts_.pipeline.newest_model(); model != nullptr) {
     gauges.model.epoch = static_cast<std::uint64_t>(model->epoch().number);
-    gauges.model.inertia = parts_.pipeline.quality().inertia;
-    gauges.model.excess_ratio = parts_.pipeline.quality().excess;
+    const Quality quality = parts_.pipeline.quality();
+    gauges.model.inertia = quality.inertia;
+    gauges.model.excess_ratio = quality.excess;
     gauges.model.published = model->epoch().instant;
   }
   parts_.metrics.publish(rules_.worker, gauges);

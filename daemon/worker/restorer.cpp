@@ -11,6 +11,7 @@ namespace segmentd {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+using observe::ParkReason;
 
 constexpr std::size_t kBatchRecords = 20'000;
 constexpr milliseconds kReadWait{100};
@@ -18,7 +19,19 @@ constexpr milliseconds kFenceTimeout{30'000};
 /// How long the changelog's end may stay behind an open transaction before its writer is fenced.
 constexpr milliseconds kHiddenEndPatience{1'000};
 constexpr milliseconds kRetryPause{250};
+constexpr milliseconds kInputPatience{10'000};
+constexpr milliseconds kEpochPause{5};
 constexpr std::int64_t kNewStoreOffset = 0;
+
+ParkReason store_reason(const Error& error) {
+  return error.code == Errc::kUnavailable ? ParkReason::kDiskFull : ParkReason::kStoreError;
+}
+
+ParkReason opening_reason(const Error& error) {
+  if (error.code == Errc::kMisconfigured) return ParkReason::kFingerprint;
+  return error.code == Errc::kUnavailable ? ParkReason::kStateBehindLog  // an epoch is missing
+                                          : ParkReason::kStoreError;
+}
 
 Error cancelled_error() {
   return {Errc::kRetry, "taken away while it was restored"};
@@ -101,14 +114,66 @@ void Restorer::work() {
 
 Restored Restorer::restore(std::int32_t partition) {
   auto store = parts_.open_store(partition);
-  if (!store) return {partition, store.error()};
-  if (auto read = read_changelog(partition, **store); !read) return {partition, read.error()};
-  return {partition, Partition::open(parts_.rules, partition, std::move(*store), parts_.epochs,
-                                     parts_.new_uuid())};
+  if (!store) return {partition, store.error(), store_reason(store.error())};
+  auto reason = ParkReason::kStoreError;
+  if (auto read = read_changelog(partition, **store, reason); !read) {
+    return {partition, read.error(), reason};
+  }
+  if (auto known = wait_for_epochs(partition); !known) return {partition, known.error(), reason};
+  auto opened =
+      Partition::open(parts_.rules, partition, std::move(*store), parts_.epochs, parts_.new_uuid());
+  if (!opened) return {partition, opened.error(), opening_reason(opened.error())};
+  if (auto same = compare_with_input(**opened); !same) {
+    return {partition, same.error(), ParkReason::kInputRecreated};
+  }
+  return {partition, std::move(opened), reason};
+}
+
+/// Everything that was published before we had this partition is known before it decides: an epoch
+/// that its last owner published and did not live to adopt, too.
+Result<void> Restorer::wait_for_epochs(std::int32_t partition) {
+  auto marks = parts_.broker.watermarks(parts_.model_topic, 0, kInputPatience);
+  if (!marks) return marks.error();
+  while (parts_.model_position() < marks->stable_end) {
+    if (cancelled(partition)) return cancelled_error();
+    std::this_thread::sleep_for(kEpochPause);
+  }
+  return {};
+}
+
+/// What was applied last has to lie in the input still, as it was: else the topic was made anew,
+/// and the next offset names another record. What retention has deleted cannot be compared.
+Result<void> Restorer::compare_with_input(const Partition& partition) {
+  const LastApplied& last = partition.meta().last_applied;
+  if (last.offset < 0) return {};
+  auto marks = parts_.broker.watermarks(parts_.input_topic, partition.number(), kInputPatience);
+  if (!marks) return marks.error();
+  if (last.offset < marks->first) return {};
+  const ReadFrom from[] = {{partition.number(), last.offset}};
+  auto reader = parts_.broker.open_reader(parts_.input_topic, from);
+  if (!reader) return reader.error();
+  std::vector<Message> found;
+  const auto until = SteadyClock::now() + kInputPatience;
+  while (found.empty() && last.offset < marks->end) {
+    if (cancelled(partition.number())) return cancelled_error();
+    if (auto read = (*reader)->read(found, 1, kReadWait); !read) return read.error();
+    if ((*reader)->progress(partition.number()).at_stable_end) break;
+    if (SteadyClock::now() > until) return Error{Errc::kRetry, "the input does not answer"};
+  }
+  const bool same = !found.empty() && found.front().offset == last.offset &&
+                    found.front().timestamp_ms == last.timestamp_ms &&
+                    record_hash(found.front()) == last.hash;
+  if (same) return {};
+  return Error{Errc::kBadInput,
+               "the record applied last, at offset " + std::to_string(last.offset) +
+                   ", is not in the input any more (it ends at " + std::to_string(marks->end) +
+                   "): the topic was made anew. Start a new application id (setting "
+                   "`application`), or set input.topic to the topic the state was made from"};
 }
 
 /// Reads until position = LSO = HW: everything decided is in the store, nothing is open behind it.
-Result<void> Restorer::read_changelog(std::int32_t partition, Store& store) {
+Result<void> Restorer::read_changelog(std::int32_t partition, Store& store, ParkReason& reason) {
+  reason = ParkReason::kStateBehindLog;
   const auto position = store.position();
   const ReadFrom from{partition, position ? position->next_offset : kFromBeginning};
   const ReadFrom froms[] = {from};
@@ -117,7 +182,7 @@ Result<void> Restorer::read_changelog(std::int32_t partition, Store& store) {
   SteadyClock::time_point seen_moving = SteadyClock::now();
   while (true) {
     if (cancelled(partition)) return cancelled_error();
-    auto any = read_batch(**reader, partition, store);
+    auto any = read_batch(**reader, partition, store, reason);
     if (!any && any.error().code == Errc::kRetry) {
       std::this_thread::sleep_for(kRetryPause);
       continue;
@@ -133,10 +198,13 @@ Result<void> Restorer::read_changelog(std::int32_t partition, Store& store) {
   }
   Position end = store.position().value_or(Position{kNewStoreOffset, std::nullopt});
   end.complete_at = parts_.wall();
-  return store.write({}, end);
+  auto written = store.write({}, end);
+  if (!written) reason = store_reason(written.error());
+  return written;
 }
 
-Result<bool> Restorer::read_batch(LogReader& reader, std::int32_t partition, Store& store) {
+Result<bool> Restorer::read_batch(LogReader& reader, std::int32_t partition, Store& store,
+                                  ParkReason& reason) {
   std::vector<Message> records;
   if (auto read = reader.read(records, kBatchRecords, kReadWait); !read) return read.error();
   {
@@ -153,7 +221,10 @@ Result<bool> Restorer::read_batch(LogReader& reader, std::int32_t partition, Sto
   }
   Position position = store.position().value_or(Position{});
   position.next_offset = records.back().offset + 1;
-  if (auto written = store.write(rows, position); !written) return written.error();
+  if (auto written = store.write(rows, position); !written) {
+    reason = store_reason(written.error());
+    return written.error();
+  }
   return true;
 }
 

@@ -1,7 +1,8 @@
 // Makes assigned partitions ready in the background: opens the local store, reads the rest of the
 // changelog into it, decodes the roster. The worker keeps polling meanwhile.
 //
-//   request -> open store -> read changelog to its end -> open Partition -> take
+//   request -> open store -> read changelog to its end -> know all epochs -> open Partition
+//   -> compare with the input -> take
 //
 // If the changelog's end stays hidden behind an open transaction of a writer that is gone, that
 // writer (META names it) is fenced, which aborts the transaction at once instead of after its
@@ -20,6 +21,7 @@
 #include <string>
 #include <thread>
 
+#include "daemon/observe/words.hpp"
 #include "daemon/pipeline/epochs.hpp"
 #include "daemon/pipeline/partition.hpp"
 #include "daemon/ports.hpp"
@@ -31,19 +33,25 @@ namespace segmentd {
 /// What the restorer works with; all outlive it.
 struct RestorerParts {
   Broker& broker;
+  std::string input_topic;
   std::string changelog_topic;
+  std::string model_topic;
   const PartitionRules& rules;
   const Epochs& epochs;
   std::string own_writer;  // our transactional.id: never fenced
   std::function<Result<std::unique_ptr<Store>>(std::int32_t)> open_store;
   std::function<std::string()> new_uuid;
   std::function<Instant()> wall;
+  /// Below which offset of the model topic every epoch is among `epochs`.
+  std::function<std::int64_t()> model_position;
 };
 
 /// A partition that is ready, or why it is not.
 struct Restored {
   std::int32_t partition = -1;
   Result<std::unique_ptr<Partition>> opened;
+  /// Where it failed: what the partition is to be parked for, should it stay so.
+  observe::ParkReason reason = observe::ParkReason::kStoreError;
 };
 
 /// request, cancel and take are for one thread; the work is done in a thread of its own.
@@ -65,8 +73,11 @@ class Restorer {
  private:
   void work();
   Restored restore(std::int32_t partition);
-  Result<void> read_changelog(std::int32_t partition, Store& store);
-  Result<bool> read_batch(LogReader& reader, std::int32_t partition, Store& store);
+  Result<void> read_changelog(std::int32_t partition, Store& store, observe::ParkReason& reason);
+  Result<bool> read_batch(LogReader& reader, std::int32_t partition, Store& store,
+                          observe::ParkReason& reason);
+  Result<void> wait_for_epochs(std::int32_t partition);
+  Result<void> compare_with_input(const Partition& partition);
   Result<void> fence_writer(Store& store);
   bool cancelled(std::int32_t partition) const;
 

@@ -15,8 +15,10 @@ constexpr milliseconds kWatermarksTimeout{10'000};
 constexpr milliseconds kLeaveTimeout{10'000};
 constexpr milliseconds kStalledPoll{200};
 constexpr milliseconds kRestorePause{200};
+constexpr milliseconds kRestoreLater{1'000};
 constexpr milliseconds kDroppedPatience{10'000};  // a rebalance takes less
 constexpr int kRestoreAttemptsMax = 25;
+constexpr milliseconds kRoomLook{10'000};
 
 }  // namespace
 
@@ -33,18 +35,19 @@ WorkerEnd Worker::run(const std::atomic<bool>& stop) {
 }
 
 void Worker::round() {
-  if (!doubts_.empty()) resolve();
-  rejoin_if_forgotten();
+  if (in_doubt()) resolve();
+  retry_parked();
+  rejoin_if_needed();
   take_restored();
   poll();
-  if (doubts_.empty() && !end_) decide_and_commit();
+  if (!in_doubt() && !end_) decide_and_commit();
   flush_stores();
   report(false);
 }
 
 /// Nothing can be decided or committed, or enough is waiting to be.
 bool Worker::stalled() const {
-  return !doubts_.empty() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
+  return in_doubt() || parts_.pipeline.held_bytes() > rules_.held_bytes_max;
 }
 
 /// Reads until a transaction's worth is here, nothing comes, or the transaction should be
@@ -129,7 +132,7 @@ void Worker::decide_and_commit() {
   while (!end_) {
     auto next = parts_.pipeline.advance(parts_.wall());
     if (!next) {
-      park_for(parts_.pipeline.failed_partition(), next.error());
+      give_up(parts_.pipeline.failed_partition(), next.error());
       return;
     }
     if (!parts_.pipeline.touched()) return;
@@ -141,7 +144,7 @@ void Worker::decide_and_commit() {
     if (commit_failed_) return;
     if (*next != Pipeline::Next::kCommit) return;
     handle(source_->poll(milliseconds(0)));  // a long sweep must not keep the group waiting
-    if (!doubts_.empty()) return;
+    if (in_doubt()) return;
   }
 }
 
@@ -155,7 +158,7 @@ void Worker::shut_down() {
   } else {
     observe::log_line(LogLevel::kInfo,
                       "stopping: the partitions wait for this member to come back");
-    if (!fenced && doubts_.empty() && parts_.pipeline.touched()) commit();
+    if (!fenced && !in_doubt() && parts_.pipeline.touched()) commit();
     source_->stay(kLeaveTimeout);
   }
   const std::vector<std::int32_t> rest(owned_.begin(), owned_.end());
@@ -180,16 +183,16 @@ void Worker::on_assigned(std::span<const std::int32_t> partitions) {
     parts_.restorer.request(p);
     list += (list.empty() ? "" : ",") + std::to_string(p);
   }
-  if (owned(0)) parts_.pipeline.expect_modeller(true);
+  tell_expected();
   observe::log_line(LogLevel::kInfo, "assigned",
                     {{"partitions", list.empty() ? "none" : list}, {"owned", owned_.size()}});
 }
 
 void Worker::on_revoked(std::span<const std::int32_t> partitions) {
+  note_stamp();  // the generation is a new one already, and these are ours until this returns
   ++commit_tally_.rebalances[observe::RebalanceKind::kRevoked];
-  if (doubts_.empty() && parts_.pipeline.touched()) commit();  // W5
+  if (!in_doubt() && parts_.pipeline.touched()) commit();  // W5
   release(partitions);
-  note_stamp();
   observe::log_line(LogLevel::kInfo, "revoked",
                     {{"partitions", partitions.size()}, {"owned", owned_.size()}});
 }
@@ -216,7 +219,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     ends_.erase(p);
     dropped_.erase(p);
   }
-  if (!owned(0)) parts_.pipeline.expect_modeller(false);
+  tell_expected();
   filling_ = parts_.pipeline.touched();
 }
 
@@ -232,24 +235,23 @@ void Worker::take_restored() {
     parts_.restorer.request(it->first);
     it = restore_not_before_.erase(it);
   }
-  if (!doubts_.empty()) return;
+  if (in_doubt()) return;
   // One a round: activating asks the broker, and the group is polled in between.
   if (auto restored = parts_.restorer.take(); restored && owned(restored->partition)) {
     activate(std::move(*restored));
   }
 }
 
-/// A partition on which another member seems to have gone on is lost to us, and the group says so
-/// soon. If it does not, somebody set the offset by hand: an active partition can only be taken up
-/// anew by joining the group again, and restoring it then tells what is wrong.
-void Worker::rejoin_if_forgotten() {
+/// An active partition can only be taken up anew by joining the group again. One on which another
+/// member seems to have gone on is lost to us, and the group says so soon; if it does not, somebody
+/// set the offset by hand, and restoring it tells so.
+void Worker::rejoin_if_needed() {
   const SteadyTime now = SteadyClock::now();
   rejoining_ = rejoining_ || std::any_of(dropped_.begin(), dropped_.end(), [&](const auto& drop) {
                  return now - drop.second > kDroppedPatience;
                });
-  if (!rejoining_ || !doubts_.empty()) return;
-  observe::log_line(LogLevel::kWarning,
-                    "the group still says that a dropped partition is ours: joining it again");
+  if (!rejoining_ || in_doubt()) return;
+  observe::log_line(LogLevel::kWarning, "joining the group again to take partitions up anew");
   if (auto joined = source_->rejoin(kLeaveTimeout); !joined) {
     observe::log_limited(limit_, "rejoin", parts_.wall(), LogLevel::kWarning,
                          "the group cannot be joined again yet; trying again",
@@ -259,39 +261,45 @@ void Worker::rejoin_if_forgotten() {
   rejoining_ = false;
 }
 
-void Worker::restore_again(std::int32_t partition, const std::string& why) {
+void Worker::restore_again(std::int32_t partition, observe::ParkReason reason,
+                           const std::string& why) {
   if (++restore_attempts_[partition] > kRestoreAttemptsMax) {
-    park(partition, observe::ParkReason::kStateBehindLog, why);
+    park(partition, reason, why);
     return;
   }
   restore_not_before_[partition] = SteadyClock::now() + kRestorePause;
 }
 
+/// The broker does not answer: for as long as it takes.
+void Worker::restore_later(std::int32_t partition, const std::string& why) {
+  observe::log_limited(limit_, "restore-" + std::to_string(partition), parts_.wall(),
+                       LogLevel::kWarning, "not restored yet; trying again",
+                       {{"partition", partition}, {"what", why}});
+  restore_not_before_[partition] = SteadyClock::now() + kRestoreLater;
+}
+
 void Worker::activate(Restored restored) {
   const std::int32_t p = restored.partition;
   if (!restored.opened) {
-    const Error& error = restored.opened.error();
-    if (error.code == Errc::kRetry || error.code == Errc::kUnavailable) {
-      restore_again(p, error.what);
-    } else {
-      park_for(p, error);
-    }
+    not_restored(p, restored.reason, restored.opened.error());
     return;
   }
   const std::int32_t asked[] = {p};
   auto committed = source_->committed(asked, kCommittedTimeout);
+  std::unique_ptr<Partition> partition = std::move(*restored.opened);
   if (!committed) {
-    restored = {p, committed.error()};  // closes the store
-    restore_again(p, committed.error().what);
+    partition.reset();  // closes the store
+    restore_later(p, committed.error().what);
     return;
   }
-  std::unique_ptr<Partition> partition = std::move(*restored.opened);
-  const auto from = starting_offset(partition->meta(), committed->front());
+  const auto from = starting_offset(*partition, committed->front());
   if (!from) return;
   partition->start_at(*from);
+  // Where `latest` was is known to nobody else before the first commit.
+  if (partition->meta().txn_seq == 0 && !rules_.start_at_earliest) partition->touch();
   if (auto active = source_->activate(p, *from); !active) {
     partition.reset();
-    restore_again(p, active.error().what);
+    restore_later(p, active.error().what);
     return;
   }
   const Meta& meta = partition->meta();
@@ -306,72 +314,144 @@ void Worker::activate(Restored restored) {
   parts_.pipeline.add(std::move(partition));
 }
 
+void Worker::not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error) {
+  if (error.code == Errc::kRetry) {
+    restore_later(partition, error.what);
+  } else if (error.code == Errc::kUnavailable && reason != observe::ParkReason::kDiskFull) {
+    restore_again(partition, reason, error.what);
+  } else if (error.code == Errc::kCorrupt) {
+    set_aside(partition, error.what);
+  } else {
+    park(partition, reason, error.what);
+  }
+}
+
 /// Where to read from: META and the group's offset have to agree; without an offset META is the
 /// truth. nullopt = not now, or parked.
-std::optional<std::int64_t> Worker::starting_offset(const Meta& meta,
+std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
                                                     const CommittedOffset& committed) {
+  const Meta& meta = partition.meta();
   const std::int32_t p = committed.partition;
   const std::string own = std::to_string(meta.txn_seq);
   if (meta.txn_seq > 0) {
     if (!committed.next_offset) return meta.next_offset;
-    if (committed.metadata == own && *committed.next_offset == meta.next_offset) {
+    const std::optional<OffsetMark> found = offset_mark(committed.metadata);
+    if (found && *found == partition.restored_mark() &&
+        *committed.next_offset == meta.next_offset) {
       return meta.next_offset;
     }
     // The offset may show before the changelog's end does; but not for long.
-    restore_again(p,
-                  "the state ends at transaction " + own + ", the group's offset " +
-                      std::to_string(*committed.next_offset) + " belongs to transaction '" +
-                      committed.metadata +
-                      "'. The changelog lost records, or somebody set the offset by hand: put the "
-                      "offset back, or start a new application id");
+    const bool ours = found && found->txn_seq > meta.txn_seq;
+    restore_again(
+        p, ours ? observe::ParkReason::kStateBehindLog : observe::ParkReason::kOffsetChanged,
+        "the state ends at transaction " + own + " and goes on at offset " +
+            std::to_string(meta.next_offset) + ", the group's offset " +
+            std::to_string(*committed.next_offset) + " belongs to transaction '" +
+            committed.metadata +
+            (ours ? "'. The changelog lost records: start a new application id"
+                  : "'. Somebody set the offset by hand: put it back, with its metadata, or start "
+                    "a new application id"));
     return std::nullopt;
   }
   if (committed.next_offset) {
-    restore_again(p,
+    restore_again(p, observe::ParkReason::kStateBehindLog,
                   "there is a committed offset but no state: the changelog was deleted, or the "
                   "group was used by another program. Start a new application id");
     return std::nullopt;
   }
   auto marks = parts_.broker.watermarks(parts_.input_topic, p, kWatermarksTimeout);
   if (!marks) {
-    restore_again(p, marks.error().what);
+    restore_later(p, marks.error().what);
     return std::nullopt;
   }
   return rules_.start_at_earliest ? marks->first : marks->stable_end;
 }
 
+// --- what cannot go on ---
+
+/// A store that cannot be trusted is set aside and made anew from the changelog, which holds all of
+/// it; once in a while, lest a broken disk or a bad row does it over and over.
+void Worker::set_aside(std::int32_t partition, const std::string& what) {
+  const bool was_active = parts_.pipeline.remove(partition) != nullptr;  // closes it
+  if (auto aside = parts_.set_aside(partition); !aside) {
+    park(partition, observe::ParkReason::kStoreError, what + ". " + aside.error().what);
+    return;
+  }
+  observe::log_line(LogLevel::kError,
+                    "a store cannot be trusted: set aside, it is restored from the changelog",
+                    {{"partition", partition}, {"what", what}});
+  if (was_active) {
+    source_->ignore(partition);
+    rejoining_ = true;
+  } else {
+    parts_.restorer.request(partition);
+  }
+}
+
 void Worker::park(std::int32_t partition, observe::ParkReason reason, const std::string& what) {
   if (partition < 0 || parked_.contains(partition)) return;
-  parts_.pipeline.remove(partition);
-  source_->ignore(partition);
-  parked_[partition] = {reason, what};
-  if (partition == 0) parts_.pipeline.expect_modeller(false);
+  const bool was_active = parts_.pipeline.remove(partition) != nullptr;
+  if (was_active) source_->ignore(partition);
+  parked_[partition] = {reason, what, was_active, SteadyClock::now()};
+  tell_expected();
   observe::log_line(LogLevel::kError, "parked",
                     {{"partition", partition}, {"reason", observe::word(reason)}, {"what", what}});
-  if (parked_.size() == owned_.size()) {
+  const bool for_good = std::none_of(parked_.begin(), parked_.end(), [](const auto& p) {
+    return p.second.reason == observe::ParkReason::kDiskFull;
+  });
+  if (for_good && parked_.size() == owned_.size()) {
     end(WorkerEnd::Kind::kState, "every partition is parked; the first: " + what);
   }
 }
 
-void Worker::park_for(std::int32_t partition, const Error& error) {
+/// What became of a partition that was at work.
+void Worker::give_up(std::int32_t partition, const Error& error) {
   switch (error.code) {
-    case Errc::kMisconfigured:
-      park(partition, observe::ParkReason::kFingerprint, error.what);
+    case Errc::kCorrupt:
+      set_aside(partition, error.what);
       return;
     case Errc::kUnavailable:
       park(partition, observe::ParkReason::kDiskFull, error.what);
       return;
-    case Errc::kCorrupt:
-      park(partition, observe::ParkReason::kStoreError,
-           error.what +
-               ". Remove this partition's directory under state_dir and start again: it is "
-               "restored from the changelog");
-      return;
+    case Errc::kMisconfigured:
     case Errc::kBadInput:
     case Errc::kRetry:
       park(partition, observe::ParkReason::kRepeatedFailure, error.what);
       return;
   }
+}
+
+/// Partitions parked for a full disk are taken up again once there is room.
+void Worker::retry_parked() {
+  const SteadyTime now = SteadyClock::now();
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    auto& [partition, parked] = *it;
+    const bool due =
+        parked.reason == observe::ParkReason::kDiskFull && now - parked.tried_at >= kRoomLook;
+    if (due) parked.tried_at = now;
+    if (!due || !parts_.has_room()) {
+      ++it;
+      continue;
+    }
+    observe::log_line(LogLevel::kInfo, "there is room on the disk again",
+                      {{"partition", partition}});
+    if (parked.was_active) {
+      rejoining_ = true;  // brings it back with all others
+      return;
+    }
+    parts_.restorer.request(partition);
+    it = parked_.erase(it);
+    tell_expected();
+  }
+}
+
+/// Evaluations wait for those that are ours and on their way.
+void Worker::tell_expected() {
+  std::set<std::int32_t> expected;
+  for (const std::int32_t p : owned_) {
+    if (!parked_.contains(p)) expected.insert(p);
+  }
+  parts_.pipeline.expect(std::move(expected));
 }
 
 void Worker::say_parked() {

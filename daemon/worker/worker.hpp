@@ -7,8 +7,8 @@
 //   W2  A commit goes out only with the group metadata of the last callback and an assignment that
 //       is not lost; else the group is polled first.
 //   W3  A transaction whose outcome is unknown is resolved before anything else is decided: the
-//       producer is replaced, then the committed offset's metadata tells (our txn_seq: it happened;
-//       the one before: it did not; anything else: the partition is another's now).
+//       producer is replaced, then the committed offset's metadata tells (our transaction: it
+//       happened; the one before: it did not; anything else: the partition is another's now).
 //   W4  An aborted transaction rewinds nothing: what was decided goes out again.
 //   W5  In a revoke: one commit, stores closed, then the answer. Never a resolution.
 //   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others
@@ -67,6 +67,10 @@ struct WorkerParts {
   http::HealthBoard& health;
   std::function<Instant()> wall;
   std::string input_topic;
+  /// Moves a partition's closed store out of the way; an error if that was done not long ago.
+  std::function<Result<void>(std::int32_t)> set_aside;
+  /// Whether the disk of the state directory has room to go on.
+  std::function<bool()> has_room;
 };
 
 class Worker final : public RebalanceListener {
@@ -86,12 +90,9 @@ class Worker final : public RebalanceListener {
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
     std::string what;
+    bool was_active = false;
+    std::chrono::steady_clock::time_point tried_at{};
   };
-  /// A partition's place in a transaction whose outcome is not known.
-  struct Doubt {
-    std::int64_t txn_seq = 0;
-  };
-
   // --- the round ---
   void round();
   void poll();
@@ -104,13 +105,20 @@ class Worker final : public RebalanceListener {
 
   // --- partitions ---
   void take_restored();
-  void rejoin_if_forgotten();
+  void retry_parked();
+  void rejoin_if_needed();
   void activate(Restored restored);
-  std::optional<std::int64_t> starting_offset(const Meta& meta, const CommittedOffset& committed);
-  void restore_again(std::int32_t partition, const std::string& why);
+  std::optional<std::int64_t> starting_offset(const Partition& partition,
+                                              const CommittedOffset& committed);
+  void not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error);
+  void restore_again(std::int32_t partition, observe::ParkReason reason, const std::string& why);
+  void restore_later(std::int32_t partition, const std::string& why);
+  void set_aside(std::int32_t partition, const std::string& what);
   void park(std::int32_t partition, observe::ParkReason reason, const std::string& what);
-  void park_for(std::int32_t partition, const Error& error);
+  void give_up(std::int32_t partition, const Error& error);
   void release(std::span<const std::int32_t> partitions);
+  void tell_expected();
+  bool in_doubt() const { return producer_broken_ || !doubts_.empty(); }
   bool owned(std::int32_t partition) const { return owned_.contains(partition); }
 
   // --- committing ---
@@ -120,6 +128,7 @@ class Worker final : public RebalanceListener {
   void store_committed(const std::vector<InputOffset>& offsets,
                        const std::vector<Written>& written);
   void store_one(std::int32_t partition, std::int64_t changelog_offset);
+  bool replace_producer();
   void resolve();
   void flush_stores();
 
@@ -138,7 +147,10 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, Parked> parked_;
   std::map<std::int32_t, int> restore_attempts_;
   std::map<std::int32_t, SteadyTime> restore_not_before_;
-  std::map<std::int32_t, Doubt> doubts_;        // W3; not empty = nothing is decided
+  /// W3: what was to be committed in a transaction whose outcome is not known. While there is any,
+  /// or the producer has not been replaced since, nothing is decided.
+  std::map<std::int32_t, OffsetMark> doubts_;
+  bool producer_broken_ = false;
   std::map<std::int32_t, SteadyTime> dropped_;  // not ours by the offset's metadata, since when
   bool rejoining_ = false;
   std::map<std::int32_t, SteadyTime> flushed_at_;

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "state/core/kmeans.hpp"
+#include "state/core/money.hpp"
 #include "state/core/naming.hpp"
+#include "state/core/wide.hpp"
 
 namespace segmentd {
 namespace {
@@ -110,7 +112,7 @@ void count_members(Epoch& epoch, const ScaledSample& scaled_sample,
     const Place place = model.place(scaled_sample.points[i]);
     Centroid& c = epoch.centroids[static_cast<std::size_t>(place.cluster)];
     ++c.customers;
-    c.revenue_minor += sample[i].point.monetary_minor;
+    c.revenue_minor = add_saturated(c.revenue_minor, sample[i].point.monetary_minor);
     epoch.inertia += place.nearest;
   }
 }
@@ -172,8 +174,7 @@ Epoch republished(const ModelRules& rules, const Model& incumbent, const Populat
   for (std::size_t j = 0; j < live.size(); ++j) {
     epoch.centroids[j].at = live[j];
     epoch.centroids[j].customers = population.clusters[j].customers;
-    epoch.centroids[j].revenue_minor =
-        static_cast<std::int64_t>(population.clusters[j].revenue_minor);
+    epoch.centroids[j].revenue_minor = clamped(population.clusters[j].revenue_minor);
   }
   number(epoch, rules, &incumbent);
   epoch.inertia = quality_of(Model(epoch), population, at).inertia;

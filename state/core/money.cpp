@@ -1,6 +1,7 @@
 #include "state/core/money.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace segmentd {
 namespace {
@@ -54,6 +55,13 @@ Scanned scan(std::string_view text) {
 }
 
 }  // namespace
+
+std::int64_t add_saturated(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? std::numeric_limits<std::int64_t>::max()
+               : std::numeric_limits<std::int64_t>::min();
+}
 
 ParsedAmount parse_amount(std::string_view text, int decimals) {
   Scanned s = scan(text);

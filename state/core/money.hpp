@@ -12,6 +12,9 @@ namespace segmentd {
 inline constexpr std::int64_t kAmountMinorMax = 9'007'199'254'740'991;
 inline constexpr int kDecimalsMax = 8;
 
+/// a + b, held at the ends of the range: for totals that are told, never decided by.
+std::int64_t add_saturated(std::int64_t a, std::int64_t b);
+
 enum class AmountProblem { kNone, kNotANumber, kTooManyDecimals, kOverflow };
 
 struct ParsedAmount {

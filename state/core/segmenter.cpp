@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "state/core/wide.hpp"
+
 namespace segmentd {
 
 Segmenter::Segmenter(SegmenterRules rules) : rules_(rules) {}
@@ -26,7 +28,7 @@ Point Segmenter::point(const Entry& entry) {
 /// Requires that the entry stands in no sums.
 void Segmenter::set_figures(Entry& entry, const Figures& figures) {
   const bool was_placed = placed(entry);
-  revenue_minor_ += figures.monetary_minor - entry.monetary_minor;
+  revenue_minor_ += Int128{figures.monetary_minor} - entry.monetary_minor;
   const std::optional<Point> place = point_of(figures);
   entry.frequency = place ? place->frequency : 0;
   entry.last_order_at = place ? place->last_order_at : Instant{};
@@ -87,6 +89,11 @@ Instant Segmenter::origin_for(Instant evaluated_upto) const {
   return epoch.instant + elapsed / epoch.features.tau_ms * epoch.features.tau_ms;
 }
 
+Instant Segmenter::pass_for(std::optional<Instant> evaluated_upto) const {
+  const Instant instant = model_->epoch().instant;
+  return std::max(evaluated_upto.value_or(instant), instant);
+}
+
 // --- opening ---
 
 void Segmenter::restore(const Customer& customer) {
@@ -100,13 +107,13 @@ void Segmenter::resume(std::shared_ptr<const Model> model, std::optional<Instant
   model_ = std::move(model);
   sums_.assign(model_ == nullptr ? 0 : static_cast<std::size_t>(model_->k()), {});
   if (model_ == nullptr) return;
-  const Instant epoch_instant = model_->epoch().instant;
-  pass_ = sweeping_as_of.value_or(std::max(evaluated_upto.value_or(epoch_instant), epoch_instant));
+  pass_ = pass_for(evaluated_upto);
   origin_ = origin_for(pass_);
+  const Instant as_of = sweeping_as_of.value_or(pass_);
   for (Entry& entry : roster_) {
     cache_features(entry);
     const bool as_the_row_says = !sweeping_as_of && placed(entry) && entry.row_cluster >= 0;
-    enter_sums(entry, as_the_row_says ? entry.row_cluster : raw_cluster(entry, pass_));
+    enter_sums(entry, as_the_row_says ? entry.row_cluster : raw_cluster(entry, as_of));
   }
 }
 
@@ -160,14 +167,15 @@ void Segmenter::rebase(Instant at) {
   }
 }
 
-void Segmenter::adopt(std::shared_ptr<const Model> model, Instant at) {
+void Segmenter::adopt(std::shared_ptr<const Model> model, Instant as_of,
+                      std::optional<Instant> evaluated_upto) {
   model_ = std::move(model);
   sums_.assign(static_cast<std::size_t>(model_->k()), {});
-  origin_ = origin_for(at);
-  pass_ = at;
+  pass_ = pass_for(evaluated_upto);  // as resume() has it: a restart must find the same sums
+  origin_ = origin_for(pass_);
   for (Entry& entry : roster_) {
     cache_features(entry);
-    enter_sums(entry, raw_cluster(entry, at));
+    enter_sums(entry, raw_cluster(entry, as_of));
   }
 }
 
@@ -193,6 +201,7 @@ std::optional<SegmentChange> Segmenter::move(Customer& customer, const SweepCont
         sweep.before != nullptr && placed(entry) &&
         sweep.before->segment(sweep.before->place(point(entry), sweep.as_of).cluster) == to;
     cause = silence ? Cause::kSilence : Cause::kModel;
+    at = model_->epoch().instant;
     speaks = rules_.announce_first_fit || model_->epoch().kind != EpochKind::kFirstFit;
   } else {
     at = lapsed_at(entry, customer, sweep.as_of);
@@ -290,12 +299,12 @@ std::vector<Segmenter::Tally> Segmenter::by_segment() const {
   for (std::size_t j = 0; j < sums_.size(); ++j) {
     Tally& tally = tallies[static_cast<std::size_t>(model_->segment(static_cast<int>(j)))];
     tally.customers = sums_[j].customers;
-    tally.revenue_minor = static_cast<std::int64_t>(sums_[j].revenue_minor);
+    tally.revenue_minor = clamped(sums_[j].revenue_minor);
     revenue_placed += sums_[j].revenue_minor;
     in_a_cluster += sums_[j].customers;
   }
   tallies[0].customers = customers() - in_a_cluster;
-  tallies[0].revenue_minor = static_cast<std::int64_t>(revenue_minor_ - revenue_placed);
+  tallies[0].revenue_minor = clamped(revenue_minor_ - revenue_placed);
   return tallies;
 }
 

@@ -58,8 +58,10 @@ class Segmenter {
   // --- opening a partition ---
   /// Adds a customer read from the store. Before resume().
   void restore(const Customer& customer);
-  /// After the last restore(): takes up where META says the partition was. `sweeping_as_of` is set
-  /// when a sweep was under way: raw clusters are then decided anew as of that instant.
+  /// After the last restore(): takes up where META says the partition was. `evaluated_upto` is the
+  /// instant that everybody was aged to last, also if moving them is still under way.
+  /// `sweeping_as_of` is set when a sweep was under way: raw clusters are then decided anew as of
+  /// that instant.
   void resume(std::shared_ptr<const Model> model, std::optional<Instant> evaluated_upto,
               std::optional<Instant> sweeping_as_of);
 
@@ -69,8 +71,11 @@ class Segmenter {
   Step take(Customer& customer, const Record& record, Instant now);
   /// Decides every raw cluster as of an evaluation instant. The segments follow by move().
   void age_to(Instant at);
-  /// Puts a new epoch in force as of `at` (>= its instant). The segments follow by move().
-  void adopt(std::shared_ptr<const Model> model, Instant at);
+  /// Puts a new epoch in force: raw clusters are decided as of `as_of`, the partition's clock,
+  /// which may be before the epoch's instant where records lie unread: nobody is aged beyond it.
+  /// The segments follow by move().
+  void adopt(std::shared_ptr<const Model> model, Instant as_of,
+             std::optional<Instant> evaluated_upto);
   /// Moves the origin of the recency sums to where an evaluation at `at` has it, so that the sums
   /// of all partitions can be added.
   void rebase(Instant at);
@@ -132,6 +137,8 @@ class Segmenter {
   void leave_sums(Entry& entry);
   bool behind(const Entry& entry) const;
   Instant origin_for(Instant evaluated_upto) const;
+  /// Of the last pass over everybody, as far as the sums know it.
+  Instant pass_for(std::optional<Instant> evaluated_upto) const;
   /// Writes a decided segment into the row; the event, if this move speaks and is news.
   std::optional<SegmentChange> settle(Customer& customer, int cluster, Cause cause, Instant at,
                                       bool speaks) const;

@@ -8,9 +8,12 @@ namespace {
 
 constexpr double kUnit = 4294967296.0;  // 2^32
 constexpr double kScaleMin = 1e-9;
-/// e^20 still fits. Evaluations move the origin to within one tau of the clock: only an order far
-/// ahead of the last one meets this bound, and the next evaluation counts it exactly.
-constexpr double kExponentMax = 20;
+/// What rounding leaves of a constant feature's deviation, relative to its mean, and more.
+constexpr double kRelativeScaleMin = 1e-6;
+/// Squares of e^12 in units of 2^-32 leave room for 10^8 customers in 128 bits. Evaluations move
+/// the origin to within one tau of the clock: only an order far ahead of the last one meets this
+/// bound, and the next evaluation counts it exactly.
+constexpr double kExponentMax = 12;
 
 std::int64_t rounded(double value) {
   return std::llround(value * kUnit);
@@ -129,7 +132,8 @@ Features Moments::scale() const {
   for (std::size_t f = 0; f < scale.size(); ++f) {
     const double variance = squares[f] / static_cast<double>(customers) - center[f] * center[f];
     const double deviation = variance > 0 ? std::sqrt(variance) : 0;
-    scale[f] = deviation < kScaleMin ? 1 : deviation;
+    const double least = std::max(kScaleMin, kRelativeScaleMin * std::abs(center[f]));
+    scale[f] = deviation < least ? 1 : deviation;
   }
   return scale;
 }

@@ -64,7 +64,8 @@ struct Moments {
   Moments& operator+=(const Moments& other);
   /// Requires customers > 0.
   Features mean() const;
-  /// Population standard deviation; 1 where it is below 1e-9 (a constant feature decides nothing).
+  /// Population standard deviation; 1 where it is below 1e-9, or below a millionth of the mean,
+  /// which rounding alone can make (a constant feature decides nothing).
   Features scale() const;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "state/core/customer.hpp"
 
@@ -16,6 +17,13 @@ constexpr Unsigned128 wide(const Sum128& sum) {
 
 constexpr Sum128 halves(Unsigned128 value) {
   return {static_cast<std::uint64_t>(value), static_cast<std::uint64_t>(value >> 64)};
+}
+
+/// The nearest number of 64 bits: for totals that are told, never decided by.
+constexpr std::int64_t clamped(Int128 value) {
+  constexpr Int128 kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr Int128 kLeast = std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(value > kMost ? kMost : value < kLeast ? kLeast : value);
 }
 
 /// Whether a sum of money may stand in a row.

@@ -90,7 +90,7 @@ TEST_F(StateDirTest, PartitionsAreRemovedAndSetAside) {
   for (const char* round : {"first", "second"}) {
     fs::create_directories(opened->partition(7));
     temp_.file("state/partition-7/data", round);
-    ASSERT_TRUE(opened->set_partition_aside(7));
+    ASSERT_TRUE(opened->set_partition_aside(7, std::chrono::seconds(0)));
     EXPECT_FALSE(fs::exists(opened->partition(7)));
     EXPECT_EQ(test::content_of(temp_.path("state/partition-7.aside/data")), round);
   }

@@ -175,7 +175,8 @@ bool Bench::commit() {
   const auto meta_at = static_cast<std::int64_t>(log_.lines(OutputTopic::kChangelog).size()) - 1;
   EXPECT_EQ(log_.lines(OutputTopic::kChangelog).back().key, std::string(kMetaKey));
   expect_ok(pipeline_->committed(0, meta_at, wall));
-  EXPECT_EQ(offsets[0].metadata, std::to_string(partition().meta().txn_seq));
+  EXPECT_EQ(offsets[0].metadata,
+            offset_metadata({partition().meta().txn_seq, rules_.partition.writer}));
   tally += partition().tally();
   partition().tally() = {};
   if (meets && fault_ == Fault::kRestart) {

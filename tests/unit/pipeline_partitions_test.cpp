@@ -156,5 +156,125 @@ TEST(Partitions, WhoIsMissingAtAnInstantIsWaitedFor) {
   EXPECT_FALSE(log.lines(OutputTopic::kModel).empty());
 }
 
+/// Two partitions; 400 records, several days, in partition 0; nothing is known of partition 1.
+class Meeting : public testing::Test {
+ protected:
+  Meeting() : rules_(bench_rules()) { rules_.partition_count = 2; }
+
+  Pipeline& open(std::initializer_list<std::int32_t> here) {
+    pipeline_ = std::make_unique<Pipeline>(rules_, test::bench_decoder(), epochs_);
+    for (const std::int32_t p : here) add(p);
+    pipeline_->expect({0, 1});
+    const Input& input = test::online_retail();
+    for (std::size_t i = 0; i < 400; ++i) {
+      pipeline_->hold(
+          Message::copy_of(0, static_cast<std::int64_t>(i), 0, input[i].key, input[i].json));
+    }
+    return *pipeline_;
+  }
+  void add(std::int32_t number) {
+    auto partition = Partition::open(pipeline_->partition_rules(), number,
+                                     std::make_unique<MemoryStore>(), epochs_, "uuid");
+    ASSERT_TRUE(partition);
+    pipeline_->add(std::move(*partition));
+  }
+  bool any_epoch() const { return !log_.lines(OutputTopic::kModel).empty(); }
+
+  PipelineRules rules_;
+  Epochs epochs_;
+  std::unique_ptr<Pipeline> pipeline_;
+  CommittedLog log_;
+};
+
+TEST_F(Meeting, OneThatIsStillBeingRestoredIsWaitedFor) {
+  Pipeline& pipeline = open({0});
+  settle(pipeline, log_);
+  ASSERT_TRUE(pipeline.find(0)->awaiting());
+  EXPECT_FALSE(any_epoch());
+  add(1);
+  pipeline.reached_end(1, true);
+  settle(pipeline, log_);
+  EXPECT_FALSE(pipeline.find(0)->awaiting());
+  EXPECT_TRUE(any_epoch());
+}
+
+TEST_F(Meeting, OneThatIsParkedIsNot) {
+  Pipeline& pipeline = open({0});
+  pipeline.expect({0});
+  settle(pipeline, log_);
+  EXPECT_FALSE(pipeline.find(0)->awaiting());
+  EXPECT_TRUE(any_epoch());
+}
+
+TEST_F(Meeting, BeyondTheBoundOfHeldRecordsNobodyIs) {
+  rules_.held_bytes_max = 100'000;
+  Pipeline& pipeline = open({0});
+  settle(pipeline, log_);
+  EXPECT_TRUE(any_epoch());
+}
+
+TEST_F(Meeting, OverHistoryTheWallClockWaitsAsLong) {
+  rules_.partition.event_clock = false;
+  Pipeline& pipeline = open({0});
+  settle(pipeline, log_);
+  ASSERT_TRUE(pipeline.find(0)->awaiting());
+  for (int minutes = 0; minutes < 60; ++minutes) {
+    ASSERT_TRUE(pipeline.advance(kWall + minutes * kMsPerMinute));
+  }
+  EXPECT_TRUE(pipeline.find(0)->awaiting());
+  EXPECT_FALSE(any_epoch());
+}
+
+TEST_F(Meeting, InServiceTheWallClockWaitsALittle) {
+  rules_.partition.event_clock = false;
+  rules_.partition.evaluate_every_ms = 400 * kMsPerDay;  // once in between: 2011-08-14
+  Pipeline& pipeline = open({0});
+  pipeline.hold(Message::copy_of(0, 400, 0, std::nullopt,
+                                 R"({"order_id":"1","ordered_at":"2012-01-01T00:00:00Z",)"
+                                 R"("amount":"1.000","currency":"GBP"})"));
+  const Instant wall = instant_of_utc({2012, 1, 2, 0, 0, 0, 0});
+  ASSERT_TRUE(pipeline.advance(wall));
+  ASSERT_TRUE(pipeline.find(0)->awaiting());
+  ASSERT_TRUE(pipeline.advance(wall + rules_.meet_patience_ms - 1));
+  EXPECT_TRUE(pipeline.find(0)->awaiting());
+  ASSERT_TRUE(pipeline.advance(wall + rules_.meet_patience_ms));
+  EXPECT_FALSE(pipeline.find(0)->awaiting());
+}
+
+TEST_F(Meeting, APartitionWithoutAClockSaysSoWhenItAdoptsAnEpoch) {
+  Pipeline& pipeline = open({0, 1});
+  pipeline.reached_end(1, true);
+  settle(pipeline, log_);
+  ASSERT_TRUE(any_epoch());
+  bool found = false;
+  for (const OutputLine& line : log_.lines(OutputTopic::kStatistics)) {
+    if (line.key->rfind("applied/1/", 0) != 0) continue;
+    found = true;
+    EXPECT_NE(line.value->find(R"("clock":null)"), std::string::npos) << *line.value;
+  }
+  EXPECT_TRUE(found);
+  EXPECT_FALSE(pipeline.find(1)->meta().clock);
+}
+
+TEST_F(Meeting, ALateEpochIsToldAsOfItsInstant) {
+  Pipeline& pipeline = open({0});
+  pipeline.expect({0});
+  settle(pipeline, log_);
+  // Partition 0's clock is at its last record; an epoch of an earlier instant comes from elsewhere.
+  Epoch late = epochs_.newest()->epoch();
+  late.predecessor = late.number++;
+  late.kind = EpochKind::kMeans;
+  for (Centroid& c : late.centroids) c.at[kMonetaryFeature] += 0.5;
+  const std::size_t before = log_.lines(OutputTopic::kChanges).size();
+  ASSERT_GT(*pipeline.find(0)->meta().clock, late.instant);
+  pipeline.adopt(late);
+  settle(pipeline, log_);
+  const auto& events = log_.lines(OutputTopic::kChanges);
+  ASSERT_GT(events.size(), before);
+  for (std::size_t i = before; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].header("ce_time"), format_rfc3339(late.instant));
+  }
+}
+
 }  // namespace
 }  // namespace segmentd

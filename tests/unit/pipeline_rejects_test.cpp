@@ -1,6 +1,7 @@
 // What the pipeline itself refuses - future, clock_jump, wrong_partition, too_old - and what it
 // passes on from the decoder: original bytes out, in the transaction of the offset, and the stream
 // goes on.
+#include <limits>
 #include <sstream>
 #include <string>
 
@@ -100,6 +101,45 @@ TEST(Rejects, ACustomerLivesInThePartitionOfItsKey) {
   EXPECT_EQ(rejected[0].value, input[1].json);
   EXPECT_EQ(bench.rows().at(home).figures.frequency, 2);
   EXPECT_EQ(bench.partition().meta().anonymous.orders, 1);
+}
+
+TEST(Anonymous, MoneyIsThatOfCountingOrdersOrOfPayments) {
+  const auto nobodys = [](const std::string& rest) {
+    return CollectingSink::Put{std::nullopt, "{" + rest + R"(,"currency":"GBP"})"};
+  };
+  const Input input{
+      nobodys(R"("order_id":"1","ordered_at":"2011-03-14T12:00:00Z","amount":"5.000")"),
+      nobodys(R"("order_id":"2","ordered_at":"2011-03-14T12:00:00Z","amount":"7.000",)"
+              R"("status":"open")"),
+      nobodys(R"("type":"payment","payment_id":"p","order_id":"1",)"
+              R"("paid_at":"2011-03-14T12:00:00Z","amount":"2.000")"),
+      nobodys(R"("type":"refund","refund_id":"r","refunded_at":"2011-03-14T12:00:00Z",)"
+              R"("amount":"1.000")")};
+  for (const bool payments : {false, true}) {
+    PipelineRules rules = bench_rules();
+    rules.partition.segmenter.customers.money_from_payments = payments;
+    Bench bench(rules);
+    bench.feed(input);
+    const Anonymous& a = bench.partition().meta().anonymous;
+    EXPECT_EQ(a.orders, 1);
+    EXPECT_EQ(a.orders_minor, payments ? 2'000 : 5'000);
+    EXPECT_EQ(a.refunds, 1);
+    EXPECT_EQ(a.refunds_minor, 1'000);
+    EXPECT_EQ(a.others, 2);
+    EXPECT_EQ(bench.tally.anonymous_minor, payments ? 1'000 : 4'000);
+  }
+}
+
+TEST(Anonymous, MoneyBeyondTheRangeStaysAtItsEnd) {
+  Bench bench(bench_rules());
+  Input input;
+  for (int i = 0; i < 1'030; ++i) {
+    input.push_back({std::nullopt, R"({"order_id":"1","ordered_at":"2011-03-14T12:00:00Z",)"
+                                   R"("amount":"9007199254740.991","currency":"GBP"})"});
+  }
+  bench.feed(input);
+  EXPECT_EQ(bench.partition().meta().anonymous.orders_minor,
+            std::numeric_limits<std::int64_t>::max());
 }
 
 TEST(Rejects, WhatIsNotRememberedIsTooOld) {

@@ -43,7 +43,7 @@ class Shop {
   void begin_epoch(const Epoch& epoch) {
     before_ = model_;
     model_ = std::make_shared<const Model>(epoch);
-    segmenter_.adopt(model_, epoch.instant);
+    segmenter_.adopt(model_, epoch.instant, evaluated_upto_);
     clock_ = epoch.instant;
     sweep_ = SweepContext{true, epoch.instant, before_.get()};
   }
@@ -73,7 +73,8 @@ class Shop {
   void reopen() {
     segmenter_ = Segmenter(rules_);
     for (const auto& [id, row] : rows) segmenter_.restore(row);
-    segmenter_.resume(model_, evaluated_upto_,
+    const bool ageing = sweep_ && !sweep_->relabel;
+    segmenter_.resume(model_, ageing ? sweep_->as_of : evaluated_upto_,
                       sweep_ ? std::optional<Instant>(sweep_->as_of) : std::nullopt);
   }
   const Segmenter& segmenter() const { return segmenter_; }

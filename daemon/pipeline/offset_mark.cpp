@@ -1,0 +1,22 @@
+#include "daemon/pipeline/offset_mark.hpp"
+
+#include <charconv>
+
+namespace segmentd {
+
+std::string offset_metadata(const OffsetMark& mark) {
+  return std::to_string(mark.txn_seq) + "/" + mark.writer;
+}
+
+std::optional<OffsetMark> offset_mark(std::string_view metadata) {
+  OffsetMark mark;
+  const char* const end = metadata.data() + metadata.size();
+  const auto [stop, problem] = std::from_chars(metadata.data(), end, mark.txn_seq);
+  if (problem != std::errc{} || mark.txn_seq < 0) return std::nullopt;
+  if (stop == end) return mark;
+  if (*stop != '/') return std::nullopt;
+  mark.writer.assign(stop + 1, end);
+  return mark;
+}
+
+}  // namespace segmentd

@@ -1,0 +1,26 @@
+// Whose transaction committed an input offset: the offset's metadata string.
+//
+// The transaction's number alone does not tell: a member that slept while another took its
+// partition over finds the other's transaction under the very number of its own, which was aborted.
+// Hence the writer stands beside it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace segmentd {
+
+struct OffsetMark {
+  std::int64_t txn_seq = 0;  // META's
+  std::string writer;        // transactional.id; empty = not said
+  bool operator==(const OffsetMark&) const = default;
+};
+
+/// `<txn_seq>/<writer>`.
+std::string offset_metadata(const OffsetMark& mark);
+/// nullopt = no metadata of ours: the offset was set by hand, or by another program.
+std::optional<OffsetMark> offset_mark(std::string_view metadata);
+
+}  // namespace segmentd
