@@ -14,11 +14,7 @@ constexpr milliseconds kCommittedTimeout{10'000};
 constexpr milliseconds kWatermarksTimeout{10'000};
 constexpr milliseconds kLeaveTimeout{10'000};
 constexpr milliseconds kStalledPoll{200};
-constexpr milliseconds kRestorePause{200};
 constexpr milliseconds kRestoreLater{1'000};
-constexpr milliseconds kDroppedPatience{10'000};  // a rebalance takes less
-constexpr int kRestoreAttemptsMax = 25;
-constexpr milliseconds kRoomLook{10'000};
 
 }  // namespace
 
@@ -248,7 +244,7 @@ void Worker::take_restored() {
 void Worker::rejoin_if_needed() {
   const SteadyTime now = SteadyClock::now();
   rejoining_ = rejoining_ || std::any_of(dropped_.begin(), dropped_.end(), [&](const auto& drop) {
-                 return now - drop.second > kDroppedPatience;
+                 return now - drop.second > rules_.dropped_patience;
                });
   if (!rejoining_ || in_doubt()) return;
   observe::log_line(LogLevel::kWarning, "joining the group again to take partitions up anew");
@@ -263,11 +259,11 @@ void Worker::rejoin_if_needed() {
 
 void Worker::restore_again(std::int32_t partition, observe::ParkReason reason,
                            const std::string& why) {
-  if (++restore_attempts_[partition] > kRestoreAttemptsMax) {
+  if (++restore_attempts_[partition] > rules_.restore_attempts_max) {
     park(partition, reason, why);
     return;
   }
-  restore_not_before_[partition] = SteadyClock::now() + kRestorePause;
+  restore_not_before_[partition] = SteadyClock::now() + rules_.restore_pause;
 }
 
 /// The broker does not answer: for as long as it takes.
@@ -427,7 +423,7 @@ void Worker::retry_parked() {
   for (auto it = parked_.begin(); it != parked_.end();) {
     auto& [partition, parked] = *it;
     const bool due =
-        parked.reason == observe::ParkReason::kDiskFull && now - parked.tried_at >= kRoomLook;
+        parked.reason == observe::ParkReason::kDiskFull && now - parked.tried_at >= rules_.room_look;
     if (due) parked.tried_at = now;
     if (!due || !parts_.has_room()) {
       ++it;

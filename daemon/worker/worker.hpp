@@ -47,6 +47,10 @@ struct WorkerRules {
   bool start_at_earliest = true;  // where neither state nor a committed offset exists
   bool leave_on_stop = true;
   int worker = 0;
+  milliseconds restore_pause{200};       // before the state is compared with the group's offset again
+  int restore_attempts_max = 25;         // then the partition is parked
+  milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
+  milliseconds room_look{10'000};        // between looks at a disk that was full
 };
 
 /// Why run() returned.

@@ -1,0 +1,141 @@
+// Kafka in memory, behind the doors of daemon/ports.hpp: one topic of each kind, one group with one
+// member, transactions that end as the test says. Just enough to drive a Worker through moments
+// that a real broker does not bring about on demand.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/ports.hpp"
+
+namespace segmentd::test {
+
+inline constexpr const char* kFakeInput = "orders";
+inline constexpr const char* kFakeChangelog = "changelog";
+inline constexpr const char* kFakeModel = "model";
+
+struct FakeRecord {
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  std::int64_t timestamp_ms = 0;
+};
+using FakePartition = std::vector<FakeRecord>;  // offset = index
+
+/// What is committed, and the group's offsets. The restoring thread reads while the worker's thread
+/// commits: both under the mutex. The test looks when neither runs.
+class FakeCluster final : public Broker {
+ public:
+  explicit FakeCluster(std::int32_t partitions);
+
+  Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
+                                                 std::span<const ReadFrom> from) override;
+  Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
+                                milliseconds timeout) override;
+  Result<void> fence(const std::string&, milliseconds) override { return {}; }
+
+  const FakePartition& partition(const std::string& topic, std::int32_t number) const;
+
+  std::vector<FakePartition> input;
+  std::vector<FakePartition> changelog;
+  std::vector<FakePartition> changes;
+  FakePartition model;
+  std::map<std::int32_t, CommittedOffset> offsets;
+  std::int32_t generation = 1;
+  mutable std::mutex mutex;
+};
+
+/// How a transaction ends.
+enum class Fate {
+  kCommitted,
+  kAborted,
+  kUnknownCommitted,  // an error although it was committed
+  kUnknownLost        // an error, and it was not
+};
+
+class FakeLog final : public TransactionLog {
+ public:
+  explicit FakeLog(FakeCluster& cluster) : cluster_(cluster) {}
+
+  Result<void> begin() override;
+  Result<void> produce(OutputTopic topic, std::int32_t partition,
+                       std::optional<std::string_view> key, std::optional<std::string_view> value,
+                       std::span<const Header> headers) override;
+  TransactionResult commit(std::span<const InputOffset> offsets, const GroupStamp& group) override;
+  TransactionResult abort() override;
+  Result<void> reopen() override;
+  std::uint64_t replaced() const override { return 0; }
+
+  std::deque<Fate> fates;  // of the next commits; then all are committed
+  int reopen_failures = 0;
+  int reopened = 0;
+  int committed = 0;
+  bool broken() const { return broken_; }
+  std::function<void(std::span<const InputOffset>)> before_commit;
+
+ private:
+  struct Open {
+    OutputTopic topic;
+    std::int32_t partition;
+    FakeRecord record;
+  };
+  void apply(std::span<const InputOffset> offsets);
+
+  FakeCluster& cluster_;
+  std::vector<Open> open_;
+  bool broken_ = false;
+};
+
+class FakeSource final : public Source {
+ public:
+  /// `script` is asked first at every poll; it may call assign(), revoke() and lose().
+  using Script = std::function<void(FakeSource&)>;
+  FakeSource(FakeCluster& cluster, RebalanceListener& listener, Script script)
+      : cluster_(cluster), listener_(listener), script_(std::move(script)) {}
+
+  Polled poll(milliseconds timeout) override;
+  Result<void> activate(std::int32_t partition, std::int64_t next_offset) override;
+  void ignore(std::int32_t partition) override { parts_[partition].ignored = true; }
+  Result<void> rejoin(milliseconds timeout) override;
+  GroupStamp group() const override;
+  Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
+                                                 milliseconds timeout) const override;
+  std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
+  void leave(milliseconds timeout) override;
+  void stay(milliseconds) override {}
+
+  void assign(std::vector<std::int32_t> partitions);
+  /// The generation is a new one before the callback comes, as in a cooperative rebalance.
+  void revoke(std::vector<std::int32_t> partitions);
+  void lose(std::vector<std::int32_t> partitions);
+
+  bool active(std::int32_t partition) const;
+  /// Everything of this active partition was handed out.
+  bool drained(std::int32_t partition) const;
+  int polls = 0;
+  int rejoins = 0;
+
+ private:
+  struct Part {
+    bool active = false;
+    bool ignored = false;
+    bool told_end = false;
+    std::int64_t next = 0;
+  };
+  void forget(const std::vector<std::int32_t>& partitions);
+
+  FakeCluster& cluster_;
+  RebalanceListener& listener_;
+  Script script_;
+  std::map<std::int32_t, Part> parts_;  // owned
+};
+
+}  // namespace segmentd::test

@@ -1,0 +1,423 @@
+// What a worker does when the group, the transactions, the stores or the input are not as they
+// should be (W1-W6): after each trouble every order has had its effect once, or the partition is
+// parked and says why.
+#include "daemon/worker/worker.hpp"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "daemon/wire/epoch_json.hpp"
+#include "state/codec.hpp"
+#include "state/memory_store.hpp"
+#include "tests/support/fake_kafka.hpp"
+#include "tests/support/pipeline_bench.hpp"
+
+namespace segmentd {
+namespace {
+
+using test::FakeCluster;
+using test::FakeLog;
+using test::FakeSource;
+using test::Fate;
+using namespace std::chrono_literals;
+
+constexpr std::int32_t kPartitions = 2;
+constexpr std::size_t kRecords = 600;
+constexpr auto kPatience = 20s;
+constexpr const char* kWriter = "bench-0";
+
+/// A store that fails as the test says, over one that outlives it.
+class TroubledStore final : public test::BorrowedStore {
+ public:
+  TroubledStore(std::shared_ptr<Store> store, std::optional<Error>& trouble)
+      : BorrowedStore(std::move(store)), trouble_(trouble) {}
+  Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
+    if (trouble_) return *trouble_;
+    return BorrowedStore::write(rows, position);
+  }
+
+ private:
+  std::optional<Error>& trouble_;
+};
+
+class WorkerTest : public testing::Test {
+ protected:
+  WorkerTest() : cluster_(kPartitions), log_(cluster_) {
+    const test::Input records = test::first_records(kRecords);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const auto p = records[i].key ? records[i].key->back() % kPartitions : 0;
+      cluster_.input[static_cast<std::size_t>(p)].push_back(
+          {records[i].key, records[i].json, 1'600'000'000'000 + static_cast<std::int64_t>(i)});
+    }
+    rules_.restore_pause = 1ms;
+    rules_.restore_attempts_max = 5;
+    rules_.dropped_patience = 50ms;
+    rules_.room_look = 1ms;
+    rules_.idle_poll = 1ms;
+    rules_.report_every = 0ms;
+    rules_.poll_records_max = 20;
+    pipeline_rules_ = test::bench_rules();
+    pipeline_rules_.partition_count = kPartitions;
+    pipeline_rules_.transaction_records_max = 25;
+  }
+
+  /// Runs a worker until `script` says stop(), or for too long. Everything but stores and cluster
+  /// is new each time, as after a restart.
+  WorkerEnd run(FakeSource::Script script) {
+    stop_ = false;
+    Epochs epochs;
+    std::size_t read = 0;
+    const auto read_model = [&] {
+      for (; read < cluster_.model.size(); ++read) {
+        epochs.add(*decode_epoch(*cluster_.model[read].value));
+      }
+    };
+    read_model();
+    Pipeline pipeline(pipeline_rules_, test::bench_decoder(), epochs);
+    Restorer restorer({cluster_, test::kFakeInput, test::kFakeChangelog, test::kFakeModel,
+                       pipeline.partition_rules(), epochs, kWriter,
+                       [this](std::int32_t p) { return open_store(p); },
+                       [] { return std::string("uuid"); }, [] { return test::kWall; },
+                       [this] { return static_cast<std::int64_t>(cluster_.model.size()); }});
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    const auto guarded = [&](FakeSource& source) {
+      if (std::chrono::steady_clock::now() > until) {
+        ADD_FAILURE() << "it stands still";
+        stop_ = true;
+        return;
+      }
+      read_model();
+      script(source);
+    };
+    WorkerParts parts{[&](RebalanceListener& listener) -> Result<std::unique_ptr<Source>> {
+                        auto source = std::make_unique<FakeSource>(cluster_, listener, guarded);
+                        return std::unique_ptr<Source>(std::move(source));
+                      },
+                      log_,
+                      cluster_,
+                      pipeline,
+                      restorer,
+                      metrics_,
+                      health_,
+                      [] { return test::kWall; },
+                      test::kFakeInput,
+                      [this](std::int32_t p) { return set_aside(p); },
+                      [this] { return room_; }};
+    Worker worker(rules_, std::move(parts));
+    return worker.run(stop_);
+  }
+
+  Result<std::unique_ptr<Store>> open_store(std::int32_t p) {
+    ++opened_[p];
+    if (open_trouble_.contains(p)) {
+      const Error trouble = open_trouble_.at(p);
+      open_trouble_.erase(p);
+      return trouble;
+    }
+    auto& memory = stores_[p];
+    if (memory == nullptr) memory = std::make_shared<MemoryStore>();
+    return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
+  }
+  Result<void> set_aside(std::int32_t p) {
+    ++set_aside_[p];
+    if (set_aside_[p] > 1) return Error{Errc::kCorrupt, "set aside not long ago"};
+    stores_[p] = std::make_shared<MemoryStore>();
+    write_trouble_.reset();
+    return {};
+  }
+
+  void stop() { stop_ = true; }
+  bool all_consumed() const {
+    for (std::int32_t p = 0; p < kPartitions; ++p) {
+      const auto it = cluster_.offsets.find(p);
+      const auto end =
+          static_cast<std::int64_t>(cluster_.input[static_cast<std::size_t>(p)].size());
+      if (it == cluster_.offsets.end() || it->second.next_offset != end) return false;
+    }
+    return true;
+  }
+  /// Assigns everything at the first poll, does `more`, and stops when all is consumed.
+  FakeSource::Script consume_all(FakeSource::Script more = [](FakeSource&) {}) {
+    return [this, more = std::move(more)](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+      more(source);
+      if (all_consumed()) stop();
+    };
+  }
+  std::string not_ready() const {
+    std::string text;
+    for (const std::string& reason : health_.report(std::chrono::steady_clock::now()).not_ready) {
+      text += reason + "; ";
+    }
+    return text;
+  }
+
+  /// Everything that readers see of a run that met no trouble.
+  struct Seen {
+    std::vector<std::vector<std::string>> changes;
+    std::vector<std::map<std::string, std::string>> rows;  // the changelog without META, compacted
+  };
+  Seen seen() const {
+    Seen seen;
+    for (std::int32_t p = 0; p < kPartitions; ++p) {
+      const auto at = static_cast<std::size_t>(p);
+      seen.changes.emplace_back();
+      for (const auto& r : cluster_.changes[at]) seen.changes.back().push_back(*r.value);
+      seen.rows.emplace_back();
+      for (const auto& r : cluster_.changelog[at]) {
+        if (*r.key != kMetaKey) seen.rows.back()[*r.key] = *r.value;
+      }
+    }
+    return seen;
+  }
+  static const Seen& calm() {
+    static const Seen seen = [] {
+      struct Calm : WorkerTest {
+        void TestBody() override {}
+        Seen play() {
+          EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+          return this->seen();
+        }
+      };
+      return Calm().play();
+    }();
+    return seen;
+  }
+  void expect_calm() const {
+    const Seen found = seen();
+    for (std::size_t p = 0; p < kPartitions; ++p) {
+      EXPECT_GT(calm().changes[p].size(), 20U);
+      EXPECT_EQ(found.changes[p], calm().changes[p]) << "partition " << p;
+      EXPECT_EQ(found.rows[p], calm().rows[p]) << "partition " << p;
+    }
+  }
+
+  FakeCluster cluster_;
+  FakeLog log_;
+  WorkerRules rules_;
+  PipelineRules pipeline_rules_;
+  observe::Metrics metrics_{{"GBP", 3, "test"}};
+  http::HealthBoard health_{1, milliseconds(100'000), std::chrono::steady_clock::now()};
+  std::map<std::int32_t, std::shared_ptr<MemoryStore>> stores_;
+  std::map<std::int32_t, int> opened_;
+  std::map<std::int32_t, Error> open_trouble_;
+  std::optional<Error> write_trouble_;
+  std::map<std::int32_t, int> set_aside_;
+  bool room_ = true;
+  std::atomic<bool> stop_{false};
+};
+
+// --- W3, W4: how transactions end ---
+
+TEST_F(WorkerTest, AbortsAndUnknownOutcomesShowNowhere) {
+  for (const Fate fate : {Fate::kAborted, Fate::kUnknownCommitted, Fate::kUnknownLost}) {
+    for (int i = 0; i < 4; ++i) log_.fates.push_back(fate);
+    log_.fates.push_back(Fate::kCommitted);
+  }
+  log_.reopen_failures = 2;
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(log_.reopened, 8);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, LosingThePartitionsWhileAnOutcomeIsUnknownDoesNotStopItForGood) {
+  // The broker goes away in a commit, the session ends, the broker comes back.
+  log_.fates = {Fate::kCommitted, Fate::kCommitted, Fate::kUnknownLost};
+  log_.reopen_failures = 1;
+  int away = 0;
+  EXPECT_EQ(run(consume_all([&](FakeSource& source) {
+              if (log_.broken() && away == 0) {
+                away = source.polls;
+                source.lose({0, 1});
+              }
+              if (away > 0 && source.polls == away + 3) source.assign({0, 1});
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_GT(away, 0);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
+  log_.fates = {Fate::kCommitted, Fate::kCommitted, Fate::kUnknownLost};
+  std::vector<std::int32_t> taken;
+  std::map<std::int32_t, std::size_t> rows_before;
+  log_.before_commit = [&](std::span<const InputOffset> offsets) {
+    if (log_.fates.size() != 1 || !taken.empty()) return;
+    for (const InputOffset& o : offsets) {  // while we slept, another went on, to the same number
+      const auto mark = offset_mark(o.metadata);
+      cluster_.offsets[o.partition] = {o.partition, o.next_offset,
+                                       offset_metadata({mark->txn_seq, "other"})};
+      taken.push_back(o.partition);
+      rows_before[o.partition] = stores_[o.partition]->statistics().rows;
+    }
+  };
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (!taken.empty() && !log_.broken() && source.rejoins > 0) stop();
+  });
+  ASSERT_FALSE(taken.empty());
+  for (const std::int32_t p : taken) {
+    EXPECT_EQ(stores_[p]->statistics().rows, rows_before[p]) << "P2: what was not committed";
+  }
+}
+
+// --- W2, W5: the group ---
+
+TEST_F(WorkerTest, TheLastCommitBeforeARevokeGoesOut) {
+  bool revoked = false;
+  std::int64_t before = -1;
+  rules_.commit_interval = 10s;  // nothing else commits
+  rules_.poll_records_max = 1;
+  pipeline_rules_.transaction_records_max = 10'000;
+  pipeline_rules_.partition.evaluate_every_ms = 300 * kMsPerDay;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (!revoked && source.active(0) && source.active(1) && source.polls > 60) {
+      before = log_.committed;
+      source.revoke({0, 1});
+      revoked = true;
+      stop();
+    }
+  });
+  EXPECT_EQ(log_.committed, before + 1);
+  ASSERT_TRUE(cluster_.offsets.contains(0));
+  EXPECT_GT(*cluster_.offsets.at(0).next_offset, 0);
+}
+
+TEST_F(WorkerTest, PartitionsThatComeAndGoShowNowhere) {
+  int turns = 0;
+  EXPECT_EQ(run(consume_all([&](FakeSource& source) {
+              if (source.polls % 40 != 0 || turns >= 8) return;
+              const bool away = turns++ % 2 == 0;
+              away ? source.revoke({0, 1}) : source.assign({0, 1});
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(turns, 8);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, ARestartGoesOnWhereItStopped) {
+  for (const int commits : {3, 7, 12}) {
+    run(consume_all([&](FakeSource&) {
+      if (log_.committed >= commits) stop();
+    }));
+  }
+  stores_.clear();  // and the disk is lost
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  expect_calm();
+}
+
+// --- W6: what cannot go on ---
+
+TEST_F(WorkerTest, AnOffsetSetByHandParksItsPartitionAndNoOther) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  cluster_.offsets[0] = {0, 0, ""};
+  const std::size_t before = cluster_.changes[0].size();
+  const auto end = static_cast<std::int64_t>(cluster_.input[1].size());
+  std::string said;
+  const WorkerEnd ended = run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (source.polls == 200) source.assign({});  // any later rebalance
+    said = not_ready();
+    const bool parked = said.find("partition 0 is parked") != std::string::npos;
+    if (parked && source.polls > 300 && cluster_.offsets.at(1).next_offset == end) stop();
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kStopped);
+  EXPECT_NE(said.find("set the offset by hand"), std::string::npos) << said;
+  EXPECT_EQ(cluster_.changes[0].size(), before);
+}
+
+TEST_F(WorkerTest, TheProcessEndsWhenEveryPartitionIsParked) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  cluster_.offsets[0] = {0, 0, ""};
+  cluster_.offsets[1] = {1, 0, "not/ours"};
+  const WorkerEnd ended = run([](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+}
+
+TEST_F(WorkerTest, AnInputThatWasMadeAnewIsNoticed) {
+  run(consume_all());
+  for (auto& partition : cluster_.input) {
+    for (auto& record : partition) record.timestamp_ms += 1;  // as many records, but others
+    partition.push_back(partition.back());
+  }
+  const WorkerEnd ended = run([](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_NE(ended.what.find("made anew"), std::string::npos) << ended.what;
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AStoreThatCannotBeOpenedIsMadeAnewFromTheChangelog) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 6) stop();
+  }));
+  open_trouble_.insert({1, Error{Errc::kCorrupt, "checksum"}});
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(set_aside_[1], 1);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AStoreThatFailsAtWorkIsMadeAnewOnce) {
+  bool failed = false;
+  EXPECT_EQ(run(consume_all([&](FakeSource&) {
+              if (failed || log_.committed < 6) return;
+              failed = true;
+              write_trouble_ = Error{Errc::kCorrupt, "checksum"};
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(set_aside_.size(), 1U);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AStoreThatIsDamagedAgainAndAgainIsParked) {
+  set_aside_[1] = 1;  // not long ago
+  open_trouble_.insert({1, Error{Errc::kCorrupt, "checksum"}});
+  const auto end = static_cast<std::int64_t>(cluster_.input[0].size());
+  std::string said;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    said = not_ready();
+    const auto it = cluster_.offsets.find(0);
+    if (it != cluster_.offsets.end() && it->second.next_offset == end) stop();
+  });
+  EXPECT_NE(said.find("partition 1 is parked: checksum"), std::string::npos) << said;
+}
+
+TEST_F(WorkerTest, AFullDiskIsWaitedFor) {
+  int looks = 0;
+  bool failed = false;
+  std::string said;
+  EXPECT_EQ(run(consume_all([&](FakeSource&) {
+              if (!failed && log_.committed >= 6) {
+                failed = true;
+                room_ = false;
+                write_trouble_ = Error{Errc::kUnavailable, "No space left on device"};
+              }
+              if (!failed || ++looks != 100) return;
+              said = not_ready();
+              write_trouble_.reset();
+              room_ = true;
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_NE(said.find("No space left"), std::string::npos) << said;
+  // While one was away the others were judged without it: the model is another, the orders are not.
+  for (std::size_t p = 0; p < kPartitions; ++p) {
+    EXPECT_EQ(seen().rows[p].size(), calm().rows[p].size());
+  }
+}
+
+}  // namespace
+}  // namespace segmentd
