@@ -238,6 +238,9 @@ struct TransactionResult {
   Outcome outcome = Outcome::kUnknown;
   std::string what;              // why not, in words; empty when committed
   std::vector<Written> written;  // when committed: each partition written, in no order
+  /// When not: the broker refused a record for this partition for what it is (too large, invalid),
+  /// and will again; -1 = not that.
+  std::int32_t refused_partition = -1;
 };
 
 /// One transactional producer. One thread. Between begin() and commit() or abort() one transaction

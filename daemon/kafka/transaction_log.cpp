@@ -171,7 +171,7 @@ KafkaError KafkaTransactionLog::send_offsets(std::span<const InputOffset> offset
 
 TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offsets,
                                               const GroupStamp& group) {
-  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}};
+  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}, -1};
   // The library would skip an empty list and commit unfenced, and the broker takes an empty member
   // unchecked.
   if (offsets.empty() || !group.valid()) {
@@ -193,7 +193,7 @@ TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offse
 }
 
 TransactionResult KafkaTransactionLog::abort() {
-  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}};
+  if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}, -1};
   if (KafkaError error = abort_now(); error) {
     return undecided("abort", *error);
   }
@@ -207,7 +207,7 @@ KafkaError KafkaTransactionLog::abort_now() {
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
   if (producer_->stray()) state_ = State::kReplaceFirst;
-  return {outcome, std::move(what), {}};
+  return {outcome, std::move(what), {}, -1};
 }
 
 /// The group's coordinator refused our offsets, so no commit was ever asked for.
@@ -215,7 +215,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
   std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
   if (KafkaError failed = abort_now(); failed) {
     state_ = State::kReplaceFirst;
-    return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}};
+    return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}, -1};
   }
   return settle(Outcome::kAborted, std::move(why));
 }
@@ -227,10 +227,11 @@ TransactionResult KafkaTransactionLog::undecided(const char* during,
   std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
   if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();
   const auto root = rd_kafka_fatal_error(producer_->handle(), nullptr, 0);
-  if (is_fenced(code) || is_fenced(root)) return {Outcome::kFenced, std::move(what), {}};
+  const std::int32_t refused = producer_->refused_partition();
+  if (is_fenced(code) || is_fenced(root)) return {Outcome::kFenced, std::move(what), {}, refused};
   const bool hopeless =
       errc_of(code) == Errc::kMisconfigured || errc_of(root) == Errc::kMisconfigured;
-  return {hopeless ? Outcome::kFatal : Outcome::kUnknown, std::move(what), {}};
+  return {hopeless ? Outcome::kFatal : Outcome::kUnknown, std::move(what), {}, refused};
 }
 
 }  // namespace

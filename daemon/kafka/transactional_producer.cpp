@@ -22,6 +22,13 @@ const std::vector<Property> kTuned = {
 
 constexpr std::int64_t kUntouched = -2;
 
+/// The broker does not take the record, now or later.
+bool is_refusal(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+         code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+         code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
 milliseconds left_until(Clock::time_point until) {
   const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
   return std::max(left, milliseconds(1));
@@ -134,7 +141,12 @@ void TransactionalProducer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* m
   const auto topic = static_cast<std::size_t>(slot - self->topics_.data());
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     self->written_.note(topic, message->partition, message->offset);
-  } else if (self->delivery_failure_.empty()) {
+    return;
+  }
+  if (is_refusal(message->err) && self->refused_partition_ < 0) {
+    self->refused_partition_ = message->partition;
+  }
+  if (self->delivery_failure_.empty()) {
     self->delivery_failure_ = self->options_.topics[topic] + "/" +
                               std::to_string(message->partition) + ": " +
                               describe(message->err, rd_kafka_message_errstr(message));
@@ -144,6 +156,7 @@ void TransactionalProducer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* m
 void TransactionalProducer::forget() {
   written_.clear();
   delivery_failure_.clear();
+  refused_partition_ = -1;
 }
 
 }  // namespace segmentd::kafka

@@ -45,6 +45,8 @@ class TransactionalProducer {
   std::vector<Written> written() const { return written_.list(); }
   /// The first record that could not be delivered, and why; empty = none.
   const std::string& delivery_failure() const { return delivery_failure_; }
+  /// The partition of the first record refused for what it is; -1 = none.
+  std::int32_t refused_partition() const { return refused_partition_; }
   void forget();
 
  private:
@@ -62,6 +64,7 @@ class TransactionalProducer {
   milliseconds transaction_timeout_{0};
   WrittenOffsets written_;
   std::string delivery_failure_;
+  std::int32_t refused_partition_ = -1;
   // The handle goes after its topics and before what its threads use.
   Handle handle_;
   std::array<Topic, kOutputTopics> topics_;

@@ -12,6 +12,7 @@ using observe::LogLevel;
 
 constexpr milliseconds kCommittedTimeout{10'000};
 constexpr int kAbortsInARowMax = 3;
+constexpr std::size_t kRefusalsMax = 3;
 constexpr milliseconds kAbortPause{20};
 constexpr milliseconds kFlushLook{500};  // asking RocksDB costs something
 
@@ -99,12 +100,14 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
     doubts_[offset.partition] = offset_mark(offset.metadata).value_or(OffsetMark{});
   }
   producer_broken_ = true;
+  if (result.refused_partition >= 0) refused_[result.refused_partition].push_back(result.what);
   return Commit::kInDoubt;
 }
 
 void Worker::store_committed(const std::vector<InputOffset>& offsets,
                              const std::vector<Written>& written) {
   aborts_in_a_row_ = 0;
+  refused_.clear();
   for (const InputOffset& offset : offsets) {
     std::int64_t changelog_offset = -1;
     for (const Written& w : written) {
@@ -192,7 +195,18 @@ void Worker::resolve() {
     parts_.pipeline.settled();
     last_commit_ = parts_.wall();
   }
+  park_refused();
   filling_ = parts_.pipeline.touched();
+}
+
+/// The same record, refused by the broker for what it is over and over.
+void Worker::park_refused() {
+  for (const auto& [partition, said] : refused_) {
+    if (said.size() < kRefusalsMax) continue;
+    park(partition, observe::ParkReason::kRepeatedFailure,
+         said.back() + ". Raise max.message.bytes of that topic and start again");
+  }
+  std::erase_if(refused_, [](const auto& r) { return r.second.size() >= kRefusalsMax; });
 }
 
 void Worker::flush_stores() {

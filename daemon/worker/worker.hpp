@@ -47,10 +47,10 @@ struct WorkerRules {
   bool start_at_earliest = true;  // where neither state nor a committed offset exists
   bool leave_on_stop = true;
   int worker = 0;
-  milliseconds restore_pause{200};       // before the state is compared with the group's offset again
-  int restore_attempts_max = 25;         // then the partition is parked
+  milliseconds restore_pause{200};  // before the state is compared with the group's offset again
+  int restore_attempts_max = 25;    // then the partition is parked
   milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
-  milliseconds room_look{10'000};        // between looks at a disk that was full
+  milliseconds room_look{10'000};         // between looks at a disk that was full
 };
 
 /// Why run() returned.
@@ -134,6 +134,7 @@ class Worker final : public RebalanceListener {
   void store_one(std::int32_t partition, std::int64_t changelog_offset);
   bool replace_producer();
   void resolve();
+  void park_refused();
   void flush_stores();
 
   // --- saying ---
@@ -155,6 +156,7 @@ class Worker final : public RebalanceListener {
   /// or the producer has not been replaced since, nothing is decided.
   std::map<std::int32_t, OffsetMark> doubts_;
   bool producer_broken_ = false;
+  std::map<std::int32_t, std::vector<std::string>> refused_;  // by the broker since the last commit
   std::map<std::int32_t, SteadyTime> dropped_;  // not ours by the offset's metadata, since when
   bool rejoining_ = false;
   std::map<std::int32_t, SteadyTime> flushed_at_;

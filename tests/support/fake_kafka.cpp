@@ -100,7 +100,7 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   using Outcome = TransactionResult::Outcome;
   if (before_commit) before_commit(offsets);
   if (offsets.empty() || group.generation != cluster_.generation) {
-    return {Outcome::kAborted, "illegal generation", {}};
+    return {Outcome::kAborted, "illegal generation", {}, -1};
   }
   Fate fate = Fate::kCommitted;
   if (!fates.empty()) {
@@ -108,12 +108,13 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
     fates.pop_front();
   }
   if (fate == Fate::kCommitted || fate == Fate::kUnknownCommitted) apply(offsets);
-  if (fate == Fate::kAborted) return {Outcome::kAborted, "as the test says", {}};
+  if (fate == Fate::kAborted) return {Outcome::kAborted, "as the test says", {}, -1};
   if (fate != Fate::kCommitted) {
     broken_ = true;
-    return {Outcome::kUnknown, "timed out", {}};
+    return {
+        Outcome::kUnknown, "timed out", {}, fate == Fate::kRefused ? offsets.back().partition : -1};
   }
-  TransactionResult result{Outcome::kCommitted, {}, {}};
+  TransactionResult result{Outcome::kCommitted, {}, {}, -1};
   for (const InputOffset& o : offsets) {
     const auto& log = cluster_.changelog[static_cast<std::size_t>(o.partition)];
     result.written.push_back(
@@ -124,7 +125,7 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
 
 TransactionResult FakeLog::abort() {
   open_.clear();
-  return {TransactionResult::Outcome::kAborted, {}, {}};
+  return {TransactionResult::Outcome::kAborted, {}, {}, -1};
 }
 
 Result<void> FakeLog::reopen() {

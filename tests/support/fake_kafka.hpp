@@ -58,7 +58,8 @@ enum class Fate {
   kCommitted,
   kAborted,
   kUnknownCommitted,  // an error although it was committed
-  kUnknownLost        // an error, and it was not
+  kUnknownLost,       // an error, and it was not
+  kRefused            // as kUnknownLost: a record of the last partition is refused for what it is
 };
 
 class FakeLog final : public TransactionLog {

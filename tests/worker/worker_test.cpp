@@ -345,6 +345,21 @@ TEST_F(WorkerTest, TheProcessEndsWhenEveryPartitionIsParked) {
   EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
 }
 
+TEST_F(WorkerTest, WhatTheBrokerRefusesThreeTimesParksItsPartition) {
+  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kCommitted);
+  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kRefused);
+  const auto end = static_cast<std::int64_t>(cluster_.input[0].size());
+  std::string said;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    said = not_ready();
+    const auto it = cluster_.offsets.find(0);
+    if (it != cluster_.offsets.end() && it->second.next_offset == end) stop();
+  });
+  EXPECT_NE(said.find("partition 1 is parked"), std::string::npos) << said;
+  EXPECT_NE(said.find("max.message.bytes"), std::string::npos) << said;
+}
+
 TEST_F(WorkerTest, AnInputThatWasMadeAnewIsNoticed) {
   run(consume_all());
   for (auto& partition : cluster_.input) {

@@ -1,0 +1,259 @@
+// The partitions of a worker: made ready, activated, set aside, parked, taken up again.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/worker/worker.hpp"
+
+namespace segmentd {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using observe::LogLevel;
+
+constexpr milliseconds kCommittedTimeout{10'000};
+constexpr milliseconds kWatermarksTimeout{10'000};
+constexpr milliseconds kRejoinTimeout{10'000};
+constexpr milliseconds kRestoreLater{1'000};
+
+}  // namespace
+
+void Worker::take_restored() {
+  const SteadyTime now = SteadyClock::now();
+  for (auto it = restore_not_before_.begin(); it != restore_not_before_.end();) {
+    if (it->second > now) {
+      ++it;
+      continue;
+    }
+    parts_.restorer.request(it->first);
+    it = restore_not_before_.erase(it);
+  }
+  if (in_doubt()) return;
+  // One a round: activating asks the broker, and the group is polled in between.
+  if (auto restored = parts_.restorer.take(); restored && owned(restored->partition)) {
+    activate(std::move(*restored));
+  }
+}
+
+/// An active partition can only be taken up anew by joining the group again. One on which another
+/// member seems to have gone on is lost to us, and the group says so soon; if it does not, somebody
+/// set the offset by hand, and restoring it tells so.
+void Worker::rejoin_if_needed() {
+  const SteadyTime now = SteadyClock::now();
+  rejoining_ = rejoining_ || std::any_of(dropped_.begin(), dropped_.end(), [&](const auto& drop) {
+                 return now - drop.second > rules_.dropped_patience;
+               });
+  if (!rejoining_ || in_doubt()) return;
+  observe::log_line(LogLevel::kWarning, "joining the group again to take partitions up anew");
+  if (auto joined = source_->rejoin(kRejoinTimeout); !joined) {
+    observe::log_limited(limit_, "rejoin", parts_.wall(), LogLevel::kWarning,
+                         "the group cannot be joined again yet; trying again",
+                         {{"what", joined.error().what}});
+    return;
+  }
+  rejoining_ = false;
+}
+
+void Worker::restore_again(std::int32_t partition, observe::ParkReason reason,
+                           const std::string& why) {
+  if (++restore_attempts_[partition] > rules_.restore_attempts_max) {
+    park(partition, reason, why);
+    return;
+  }
+  restore_not_before_[partition] = SteadyClock::now() + rules_.restore_pause;
+}
+
+/// The broker does not answer: for as long as it takes.
+void Worker::restore_later(std::int32_t partition, const std::string& why) {
+  observe::log_limited(limit_, "restore-" + std::to_string(partition), parts_.wall(),
+                       LogLevel::kWarning, "not restored yet; trying again",
+                       {{"partition", partition}, {"what", why}});
+  restore_not_before_[partition] = SteadyClock::now() + kRestoreLater;
+}
+
+void Worker::activate(Restored restored) {
+  const std::int32_t p = restored.partition;
+  if (!restored.opened) {
+    not_restored(p, restored.reason, restored.opened.error());
+    return;
+  }
+  const std::int32_t asked[] = {p};
+  auto committed = source_->committed(asked, kCommittedTimeout);
+  std::unique_ptr<Partition> partition = std::move(*restored.opened);
+  if (!committed) {
+    partition.reset();  // closes the store
+    restore_later(p, committed.error().what);
+    return;
+  }
+  const auto from = starting_offset(*partition, committed->front());
+  if (!from) return;
+  partition->start_at(*from);
+  // Where `latest` was is known to nobody else before the first commit.
+  if (partition->meta().txn_seq == 0 && !rules_.start_at_earliest) partition->touch();
+  if (auto active = source_->activate(p, *from); !active) {
+    partition.reset();
+    restore_later(p, active.error().what);
+    return;
+  }
+  const Meta& meta = partition->meta();
+  observe::log_line(LogLevel::kInfo, "active",
+                    {{"partition", p},
+                     {"next_offset", *from},
+                     {"customers", partition->segmenter().customers()},
+                     {"epoch", meta.epoch},
+                     {"txn_seq", meta.txn_seq}});
+  restore_attempts_.erase(p);
+  flushed_at_[p] = SteadyClock::now();
+  parts_.pipeline.add(std::move(partition));
+}
+
+void Worker::not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error) {
+  if (error.code == Errc::kRetry) {
+    restore_later(partition, error.what);
+  } else if (error.code == Errc::kUnavailable && reason != observe::ParkReason::kDiskFull) {
+    restore_again(partition, reason, error.what);
+  } else if (error.code == Errc::kCorrupt) {
+    set_aside(partition, error.what);
+  } else {
+    park(partition, reason, error.what);
+  }
+}
+
+/// Where to read from: META and the group's offset have to agree; without an offset META is the
+/// truth. nullopt = not now, or parked.
+std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
+                                                    const CommittedOffset& committed) {
+  const Meta& meta = partition.meta();
+  const std::int32_t p = committed.partition;
+  const std::string own = std::to_string(meta.txn_seq);
+  if (meta.txn_seq > 0) {
+    if (!committed.next_offset) return meta.next_offset;
+    const std::optional<OffsetMark> found = offset_mark(committed.metadata);
+    if (found && *found == partition.restored_mark() &&
+        *committed.next_offset == meta.next_offset) {
+      return meta.next_offset;
+    }
+    // The offset may show before the changelog's end does; but not for long.
+    const bool ours = found && found->txn_seq > meta.txn_seq;
+    restore_again(
+        p, ours ? observe::ParkReason::kStateBehindLog : observe::ParkReason::kOffsetChanged,
+        "the state ends at transaction " + own + " and goes on at offset " +
+            std::to_string(meta.next_offset) + ", the group's offset " +
+            std::to_string(*committed.next_offset) + " belongs to transaction '" +
+            committed.metadata +
+            (ours ? "'. The changelog lost records: start a new application id"
+                  : "'. Somebody set the offset by hand: put it back, with its metadata, or start "
+                    "a new application id"));
+    return std::nullopt;
+  }
+  if (committed.next_offset) {
+    restore_again(p, observe::ParkReason::kStateBehindLog,
+                  "there is a committed offset but no state: the changelog was deleted, or the "
+                  "group was used by another program. Start a new application id");
+    return std::nullopt;
+  }
+  auto marks = parts_.broker.watermarks(parts_.input_topic, p, kWatermarksTimeout);
+  if (!marks) {
+    restore_later(p, marks.error().what);
+    return std::nullopt;
+  }
+  return rules_.start_at_earliest ? marks->first : marks->stable_end;
+}
+
+// --- what cannot go on ---
+
+/// A store that cannot be trusted is set aside and made anew from the changelog, which holds all of
+/// it; once in a while, lest a broken disk or a bad row does it over and over.
+void Worker::set_aside(std::int32_t partition, const std::string& what) {
+  const bool was_active = parts_.pipeline.remove(partition) != nullptr;  // closes it
+  if (auto aside = parts_.set_aside(partition); !aside) {
+    park(partition, observe::ParkReason::kStoreError, what + ". " + aside.error().what);
+    return;
+  }
+  observe::log_line(LogLevel::kError,
+                    "a store cannot be trusted: set aside, it is restored from the changelog",
+                    {{"partition", partition}, {"what", what}});
+  if (was_active) {
+    source_->ignore(partition);
+    rejoining_ = true;
+  } else {
+    parts_.restorer.request(partition);
+  }
+}
+
+void Worker::park(std::int32_t partition, observe::ParkReason reason, const std::string& what) {
+  if (partition < 0 || parked_.contains(partition)) return;
+  const bool was_active = parts_.pipeline.remove(partition) != nullptr;
+  if (was_active) source_->ignore(partition);
+  parked_[partition] = {reason, what, was_active, SteadyClock::now()};
+  tell_expected();
+  observe::log_line(LogLevel::kError, "parked",
+                    {{"partition", partition}, {"reason", observe::word(reason)}, {"what", what}});
+  const bool for_good = std::none_of(parked_.begin(), parked_.end(), [](const auto& p) {
+    return p.second.reason == observe::ParkReason::kDiskFull;
+  });
+  if (for_good && parked_.size() == owned_.size()) {
+    end(WorkerEnd::Kind::kState, "every partition is parked; the first: " + what);
+  }
+}
+
+/// What became of a partition that was at work.
+void Worker::give_up(std::int32_t partition, const Error& error) {
+  switch (error.code) {
+    case Errc::kCorrupt:
+      set_aside(partition, error.what);
+      return;
+    case Errc::kUnavailable:
+      park(partition, observe::ParkReason::kDiskFull, error.what);
+      return;
+    case Errc::kMisconfigured:
+    case Errc::kBadInput:
+    case Errc::kRetry:
+      park(partition, observe::ParkReason::kRepeatedFailure, error.what);
+      return;
+  }
+}
+
+/// Partitions parked for a full disk are taken up again once there is room.
+void Worker::retry_parked() {
+  const SteadyTime now = SteadyClock::now();
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    auto& [partition, parked] = *it;
+    const bool due = parked.reason == observe::ParkReason::kDiskFull &&
+                     now - parked.tried_at >= rules_.room_look;
+    if (due) parked.tried_at = now;
+    if (!due || !parts_.has_room()) {
+      ++it;
+      continue;
+    }
+    observe::log_line(LogLevel::kInfo, "there is room on the disk again",
+                      {{"partition", partition}});
+    if (parked.was_active) {
+      rejoining_ = true;  // brings it back with all others
+      return;
+    }
+    parts_.restorer.request(partition);
+    it = parked_.erase(it);
+    tell_expected();
+  }
+}
+
+/// Evaluations wait for those that are ours and on their way.
+void Worker::tell_expected() {
+  std::set<std::int32_t> expected;
+  for (const std::int32_t p : owned_) {
+    if (!parked_.contains(p)) expected.insert(p);
+  }
+  parts_.pipeline.expect(std::move(expected));
+}
+
+void Worker::say_parked() {
+  for (const auto& [partition, parked] : parked_) {
+    observe::log_limited(limit_, "parked-" + std::to_string(partition), parts_.wall(),
+                         LogLevel::kError, "still parked",
+                         {{"partition", partition},
+                          {"reason", observe::word(parked.reason)},
+                          {"what", parked.what}});
+  }
+}
+
+}  // namespace segmentd
