@@ -23,8 +23,8 @@ consumer.subscribe([options.topic])
 seen, heard = {}, time.monotonic()  # (source, customer) -> the last sequence acted on
 while options.once is None or time.monotonic() - heard < options.once:
     message = consumer.poll(0.5)
-    if message is None or (message.error() and message.error().retriable()):
-        continue
+    if message is None or (message.error() and not message.error().fatal()):
+        continue  # of an error: the library tries again by itself
     if message.error():
         raise KafkaException(message.error())
     heard, event = time.monotonic(), json.loads(message.value())
