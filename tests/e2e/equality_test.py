@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Stopping and starting again, in every way and at any instant, changes no event: what a consumer reads
-is what replay says, and replay was never stopped."""
+"""Stopping and starting again, in every way and at any instant, changes no event, nor does the size of a
+transaction: what a consumer reads is what replay says, and replay was never stopped."""
 import os
 import random
 import shutil
@@ -29,12 +29,12 @@ class EqualityTest(unittest.TestCase):
         print(f"(SEGMENTD_TEST_SEED={SEED})", end=" ", file=sys.stderr, flush=True)
         self.random = random.Random(f"{SEED} {self.id()}")
 
-    def begin(self, word, **settings):
+    def begin(self, word, records=RECORDS, **settings):
         application = Application(self, word, **settings)
         whole = application.directory / "whole.ndjson"
         application.import_to(whole)
         self.records = application.directory / "records.ndjson"
-        lines = whole.read_text(encoding="utf-8").splitlines()[:RECORDS]
+        lines = whole.read_text(encoding="utf-8").splitlines()[:records]
         self.records.write_text("\n".join(lines), encoding="utf-8")
         application.send_all(lines)
         return application
@@ -57,6 +57,9 @@ class EqualityTest(unittest.TestCase):
         application.wait_until_consumed()
         application.daemon.stop()
         self.assertGreater(interrupted, 0, "no stop came while there was work")
+        self.compare(application)
+
+    def compare(self, application):
         replayed = application.replay(self.records)
         events = application.events()
         check_same([without_source(e) for e in events], [without_source(e) for e in replayed.events],
@@ -103,6 +106,26 @@ class EqualityTest(unittest.TestCase):
             interrupted += application.progress() < RECORDS
         application.daemon.start()
         self.finish_and_compare(application, interrupted)
+
+    def run_to_the_end(self, application):
+        """The number of its transactions."""
+        application.daemon.start()
+        application.wait_until_consumed()
+        application.daemon.stop()
+        self.compare(application)
+        return sum(m.key == b"META" for m in application.kafka.read(application.name + "-changelog"))
+
+    def test_transactions_of_a_few_records(self):
+        application = self.begin("few", limits__transaction_records=7)
+        self.assertGreater(self.run_to_the_end(application), RECORDS // 7)
+
+    def test_commits_at_any_interval(self):
+        """Each epoch ends a transaction: with one a day nothing else would, as fast as this is read."""
+        rarely = {"model__evaluate_every": "120d"}
+        hasty = self.begin("hasty", None, limits__commit_interval="1ms", limits__cache_rows=2, **rarely)
+        slow = Application(self, "slow", input_topic=hasty.input, limits__commit_interval="500ms",
+                           limits__cache_rows=500_000, **rarely)
+        self.assertGreater(self.run_to_the_end(hasty), self.run_to_the_end(slow))
 
 
 if __name__ == "__main__":
