@@ -18,7 +18,8 @@ from waiting import until  # noqa: E402
 RECORDS = 7000  # four months: the cold start, the first fit and epochs after it
 STOPS = 5
 LATER_SECONDS_MAX = 0.05
-# Small transactions: more instants to be stopped at. A cache that forgets: rows come from the disk.
+# Small transactions: more instants to be stopped at. A cache that forgets: rows come from the disk. Replay
+# has none of it.
 SMALL = {"limits__transaction_records": 40, "limits__commit_interval": "2ms", "limits__cache_rows": 200,
          "limits__relabel_per_transaction": 20}
 SEED = int(os.environ.get("SEGMENTD_TEST_SEED", time.time_ns() % 1_000_000))
@@ -73,26 +74,26 @@ class EqualityTest(unittest.TestCase):
         self.assertEqual(application.rejects(), [])
 
     def test_asked_to_stop(self):
-        application = self.begin("term", **SMALL)
+        application = self.begin("term")
         interrupted = 0
         for n, rows in enumerate(self.instants()):
-            application.daemon.start(on_stop=("leave", "stay")[n % 2])
+            application.daemon.start(on_stop=("leave", "stay")[n % 2], **SMALL)
             self.wait_for_instant(application, rows)
             application.daemon.stop()
             interrupted += application.progress() < RECORDS
-        application.daemon.start()
+        application.daemon.start(**SMALL)
         self.finish_and_compare(application, interrupted)
 
     def test_killed(self):
-        application = self.begin("kill", **SMALL)
+        application = self.begin("kill")
         interrupted = 0
         for rows in self.instants():
-            application.daemon.start()
+            application.daemon.start(**SMALL)
             self.wait_for_instant(application, rows)
             application.daemon.kill()
             self.assertEqual(application.daemon.process.returncode, -signal.SIGKILL)
             interrupted += application.progress() < RECORDS
-        application.daemon.start()
+        application.daemon.start(**SMALL)
         self.finish_and_compare(application, interrupted)
 
     def test_killed_and_the_disk_lost(self):
@@ -107,25 +108,26 @@ class EqualityTest(unittest.TestCase):
         application.daemon.start()
         self.finish_and_compare(application, interrupted)
 
-    def run_to_the_end(self, application):
-        """The number of its transactions."""
-        application.daemon.start()
+    def run_to_the_end(self, application, **limits):
+        """With limits that replay does not have. The number of transactions."""
+        application.daemon.start(**limits)
         application.wait_until_consumed()
         application.daemon.stop()
         self.compare(application)
         return sum(m.key == b"META" for m in application.kafka.read(application.name + "-changelog"))
 
     def test_transactions_of_a_few_records(self):
-        application = self.begin("few", limits__transaction_records=7)
-        self.assertGreater(self.run_to_the_end(application), RECORDS // 7)
+        transactions = self.run_to_the_end(self.begin("few"), limits__transaction_records=7)
+        self.assertGreater(transactions, RECORDS // 7)
 
     def test_commits_at_any_interval(self):
         """Each epoch ends a transaction: with one a day nothing else would, as fast as this is read."""
         rarely = {"model__evaluate_every": "120d"}
-        hasty = self.begin("hasty", None, limits__commit_interval="1ms", limits__cache_rows=2, **rarely)
-        slow = Application(self, "slow", input_topic=hasty.input, limits__commit_interval="500ms",
-                           limits__cache_rows=500_000, **rarely)
-        self.assertGreater(self.run_to_the_end(hasty), self.run_to_the_end(slow))
+        hasty = self.begin("hasty", None, **rarely)
+        slow = Application(self, "slow", input_topic=hasty.input, **rarely)
+        self.assertGreater(
+            self.run_to_the_end(hasty, limits__commit_interval="1ms", limits__cache_rows=2),
+            self.run_to_the_end(slow, limits__commit_interval="500ms", limits__cache_rows=500_000))
 
 
 if __name__ == "__main__":
