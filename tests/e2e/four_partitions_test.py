@@ -15,7 +15,6 @@ from online_retail import check_rows  # noqa: E402
 from waiting import until  # noqa: E402
 
 PARTITIONS = 4
-SETTLED_POLLS = 60  # of 20 ms, in which nothing more is written
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 SEPARATOR = "|"
 
@@ -25,25 +24,6 @@ class FourPartitionsTest(unittest.TestCase):
         self.application = Application(self, "four", partitions=PARTITIONS)
         self.kafka = self.application.kafka
         self.daemon = self.application.daemon
-
-    def ends(self):
-        application = self.application
-        topics = (application.changes, application.table, application.name + "-rejected",
-                  application.name + "-changelog")
-        return {topic: self.kafka.ends(topic) for topic in topics}
-
-    def wait_until_settled(self):
-        """Also the epochs that partitions adopt after their last record."""
-        self.application.wait_until_consumed()
-        seen = []
-
-        def settled():
-            self.daemon.require_running()
-            seen.append(self.ends())
-            return len(seen) > SETTLED_POLLS and all(e == seen[-1] for e in seen[-SETTLED_POLLS:])
-
-        until(settled, 120, lambda: self.daemon.log_end())
-        return seen[-1]
 
     def send_by_java(self, customer, record):
         classpath = run([BROKER, "classpath", "--version", KAFKA_VERSION]).stdout.strip()
@@ -112,7 +92,7 @@ class FourPartitionsTest(unittest.TestCase):
     def test_a_java_client_moves_one_customer(self):
         self.application.import_to("kafka")
         self.daemon.start()
-        before = self.wait_until_settled()
+        before = self.application.wait_until_settled()
         rows, events = newest(self.application.rows()), self.application.events()
         check_rows(rows)
         check_histories(events)
@@ -126,7 +106,7 @@ class FourPartitionsTest(unittest.TestCase):
         newest_order = max(row["last_order_at"] or "" for row in rows.values())
         self.send_by_java(customer, {"order_id": "from-java", "customer_id": customer, "currency": "GBP",
                                      "ordered_at": newest_order, "amount": "50000.000"})
-        after = self.wait_until_settled()
+        after = self.application.wait_until_settled()
         self.check_one_move(rows[customer], before, after)
         self.daemon.stop()
 

@@ -38,6 +38,7 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 COMMAND_SECONDS = 120
 WORK_SECONDS = 240
+SETTLED_POLLS = 60  # of 20 ms, in which nothing more is written
 PR_SET_PDEATHSIG = 1
 LOG_SHOWN_BYTES = 4000
 
@@ -85,6 +86,7 @@ def free_ports(count):
 
 
 def start_broker():
+    """Its address, and a function that ends it."""
     directory = tempfile.TemporaryDirectory(prefix="segmentd-kafka-")
     port, controller_port = free_ports(2)
     log = pathlib.Path(directory.name) / "start.log"
@@ -100,13 +102,13 @@ def start_broker():
     atexit.register(end)
     until(lambda: process.poll() is not None or "ready on" in log.read_text(), 120, "the broker's start")
     assert process.poll() is None, log.read_text()
-    return f"127.0.0.1:{port}"
+    return f"127.0.0.1:{port}", end
 
 
 def broker_address(found=[]):  # the default is the memory: one broker a process
     if not found:
         file = pathlib.Path(os.environ.get("SEGMENTD_TEST_BROKER", ""))
-        found.append(file.read_text().split()[0] if file.is_file() else start_broker())
+        found.append(file.read_text().split()[0] if file.is_file() else start_broker()[0])
     return found[0]
 
 
@@ -196,13 +198,15 @@ Replayed = collections.namedtuple("Replayed", "events table summary")
 
 
 class Application:
-    """An application of its own on the broker that the tests share: names, topics, state, daemon."""
+    """An application of its own: names, topics, state, daemon; on the broker that the tests share, or on
+    the one given."""
 
-    def __init__(self, test, word, partitions=1, input_topic=None, **settings):
+    def __init__(self, test, word, partitions=1, input_topic=None, brokers=None, **settings):
         temporary = tempfile.TemporaryDirectory(prefix="segmentd-e2e-")
         test.addCleanup(temporary.cleanup)
         self.directory = pathlib.Path(temporary.name)
-        self.kafka = KafkaTopics(broker_address())
+        # A broker of its own is there to be lost: no complaints then.
+        self.kafka = KafkaTopics(brokers, log_level=0) if brokers else KafkaTopics(broker_address())
         test.addCleanup(self.kafka.close)
         self.name = unique_name(word)
         self.input = input_topic or self.name + "-orders"
@@ -253,6 +257,25 @@ class Application:
               self.kafka.committed(self.name, self.input) == ends, seconds,
               lambda: f"committed {self.kafka.committed(self.name, self.input)} of {ends}:\n"
                       f"{self.daemon.log_end()}")
+
+    def ends(self):
+        """{topic: {partition: offset}} of what it writes for others and for itself."""
+        topics = (self.changes, self.table, self.name + "-rejected", self.name + "-changelog")
+        return {topic: self.kafka.ends(topic) for topic in topics}
+
+    def wait_until_settled(self):
+        """Everything sent is consumed, and nothing more is written: also the epochs are adopted that come
+        after the last record. The ends then."""
+        self.wait_until_consumed()
+        seen = []
+
+        def settled():
+            self.daemon.require_running()
+            seen.append(self.ends())
+            return len(seen) > SETTLED_POLLS and all(e == seen[-1] for e in seen[-SETTLED_POLLS:])
+
+        until(settled, WORK_SECONDS, self.daemon.log_end)
+        return seen[-1]
 
     # what comes out, each message checked
 

@@ -21,9 +21,9 @@ def message_of(raw):
 
 
 class KafkaTopics:
-    def __init__(self, brokers):
+    def __init__(self, brokers, **client):
         self.brokers = brokers
-        self.client = {"bootstrap.servers": brokers}
+        self.client = {"bootstrap.servers": brokers, **client}
         self.admin = AdminClient(self.client)
         self.producer = Producer({**self.client, "message.max.bytes": LARGEST_MESSAGE,
                                   "enable.idempotence": True, "linger.ms": 0})

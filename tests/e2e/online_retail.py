@@ -5,6 +5,7 @@ import csv
 
 from documents import check_same
 from harness import extract_lines
+from instants import ms_of, rfc3339
 
 
 class Figures:
@@ -56,7 +57,8 @@ def minor_of(amount):
 Recomputed = collections.namedtuple("Recomputed", "customers anonymous_sales anonymous_refunds adjustments")
 
 
-def recompute():
+def recompute(shift_ms=0):
+    """`shift_ms` later than it was."""
     customers = collections.defaultdict(Figures)
     sales = refunds = adjustments = 0
     for invoice, customer, at, amount in csv.reader(extract_lines()):
@@ -69,7 +71,7 @@ def recompute():
         elif invoice.startswith("C"):
             customers[customer].refund(-minor)
         else:
-            customers[customer].order(at.replace("Z", ".000Z"), minor)
+            customers[customer].order(rfc3339(ms_of(at) + shift_ms), minor)
     return Recomputed(customers, sales, refunds, adjustments)
 
 
@@ -77,7 +79,8 @@ def figures_of_row(row):
     return {name: row[name] for name in Figures().as_row()}
 
 
-def check_rows(rows):
+def check_rows(rows, shift_ms=0):
     """`rows`: {customer: row}, compared with the independent figures of every customer."""
-    expected = {customer: figures.as_row() for customer, figures in recompute().customers.items()}
+    customers = recompute(shift_ms).customers
+    expected = {customer: figures.as_row() for customer, figures in customers.items()}
     check_same({customer: figures_of_row(row) for customer, row in rows.items()}, expected, "figures")
