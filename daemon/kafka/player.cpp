@@ -88,7 +88,7 @@ void Player::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* h
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++self->delivered_;
   } else if (self->failed_++ == 0) {
-    self->first_failure_ = describe(message->err, rd_kafka_message_errstr(message));
+    self->first_failure_ = describe(message->err);  // errstr would be the record's bytes
   }
 }
 

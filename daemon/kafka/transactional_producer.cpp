@@ -147,9 +147,9 @@ void TransactionalProducer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* m
     self->refused_partition_ = message->partition;
   }
   if (self->delivery_failure_.empty()) {
+    // Not rd_kafka_message_errstr(): of a record that was to be written it gives the record's bytes.
     self->delivery_failure_ = self->options_.topics[topic] + "/" +
-                              std::to_string(message->partition) + ": " +
-                              describe(message->err, rd_kafka_message_errstr(message));
+                              std::to_string(message->partition) + ": " + describe(message->err);
   }
 }
 

@@ -4,7 +4,9 @@ import time
 
 from confluent_kafka import (OFFSET_BEGINNING, TIMESTAMP_CREATE_TIME, Consumer, KafkaError, Producer,
                              TopicPartition)
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from waiting import until
 
 TIMEOUT_SECONDS = 30
 READ_SECONDS = 120
@@ -39,6 +41,18 @@ class KafkaTopics:
         new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
         for made in self.admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS).values():
             made.result(TIMEOUT_SECONDS)
+
+    def delete(self, topic):
+        for gone in self.admin.delete_topics([topic], operation_timeout=TIMEOUT_SECONDS).values():
+            gone.result(TIMEOUT_SECONDS)
+        until(lambda: not self.exists(topic), TIMEOUT_SECONDS, f"{topic} is still there")
+
+    def configure(self, topic, **config):
+        """Also what is not named here goes back to its default."""
+        change = ConfigResource(ConfigResource.Type.TOPIC, topic,
+                                set_config={k.replace("_", "."): v for k, v in config.items()})
+        for done in self.admin.alter_configs([change]).values():
+            done.result(TIMEOUT_SECONDS)
 
     def partitions(self, topic):
         found = self.admin.list_topics(topic, TIMEOUT_SECONDS).topics[topic]
