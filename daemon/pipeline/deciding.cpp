@@ -157,9 +157,11 @@ Result<void> Partition::continue_sweep(Budget& budget) {
     if (auto loaded = load_rows(std::move(missing)); !loaded) return loaded;
     for (const std::string& id : ids) {
       CachedRow& row = *rows_.find(id);
+      const Segment segment_before = row.customer.segment;
       const auto change = segmenter_.move(row.customer, context, now);
       this->change(row);
-      row.table_dirty = true;
+      row.table_dirty =
+          row.table_dirty || rules_.table_on_every_order || row.customer.segment != segment_before;
       if (change) publish(*change);
     }
     movers_.erase(movers_.begin(), movers_.begin() + static_cast<std::ptrdiff_t>(slice));

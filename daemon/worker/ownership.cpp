@@ -134,15 +134,16 @@ std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
     }
     // The offset may show before the changelog's end does; but not for long.
     const bool ours = found && found->txn_seq > meta.txn_seq;
-    restore_again(
-        p, ours ? observe::ParkReason::kStateBehindLog : observe::ParkReason::kOffsetChanged,
-        "the state ends at transaction " + own + " and goes on at offset " +
-            std::to_string(meta.next_offset) + ", the group's offset " +
-            std::to_string(*committed.next_offset) + " belongs to transaction '" +
-            committed.metadata +
-            (ours ? "'. The changelog lost records: start a new application id"
-                  : "'. Somebody set the offset by hand: put it back, with its metadata, or start "
-                    "a new application id"));
+    restore_again(p,
+                  ours ? observe::ParkReason::kStateBehindLog : observe::ParkReason::kOffsetChanged,
+                  "the state ends at transaction " + own + " and goes on at offset " +
+                      std::to_string(meta.next_offset) + ", the group's offset " +
+                      std::to_string(*committed.next_offset) + " belongs to transaction '" +
+                      committed.metadata +
+                      (ours ? "'. The changelog lost records: start a new application id"
+                            : "'. Somebody set the offset by hand: put the offset back, metadata "
+                              "too, or start "
+                              "a new application id"));
     return std::nullopt;
   }
   if (committed.next_offset) {
