@@ -312,18 +312,19 @@ class TwinsTest(unittest.TestCase):
             self.assertEqual(others, {True, False})
 
     def test_the_table_on_orders_and_on_segments(self):
-        """On segments: a row only of a customer who went to another one, be it there and back within one
-        commit. In the end it says of each what the other table says."""
+        """On segments: a row only of a customer who is new or went to another one, be it there and back
+        within one commit. In the end it says of each where the other table says it is."""
         every, some = self.run_twins("table__on", ("order", "segment"))
         check_same([without_source(e) for e in some.events()], [without_source(e) for e in every.events()],
                    "events")
         rows = some.rows()
-        placed = {c: place_of(row) for c, row in newest(every.rows()).items() if row["segment"] is not None}
-        check_same({customer: place_of(row) for customer, row in newest(rows).items()}, placed, "places")
+        places = {customer: place_of(row) for customer, row in newest(every.rows()).items()}
+        check_same({customer: place_of(row) for customer, row in newest(rows).items()}, places, "places")
+        self.assertIn((None, None), places.values())
         last = {}
         for row in rows:
             customer = row["customer_id"]
-            self.assertNotEqual(place_of(row), last.get(customer, (None, None)), row)
+            self.assertNotEqual(place_of(row), last.get(customer, "new"), row)
             last[customer] = place_of(row)
 
 
