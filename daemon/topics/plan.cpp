@@ -18,7 +18,7 @@ constexpr std::array kRoles{
 /// Small segments, because the newest one is never compacted and every restore reads it.
 constexpr std::int64_t kCompactedSegmentBytes = 64LL << 20;
 constexpr const char* kCompactedDirtyRatio = "0.2";
-/// How long a deletion stays readable: a state directory that was away for longer is rebuilt.
+/// How long a deletion stays readable: who reads again after longer than this may not hear of it.
 constexpr std::int64_t kDeletionsKeptMs = 24LL * 60 * 60 * 1000;
 /// librdkafka's default of message.max.bytes; every broker's default takes that much.
 constexpr std::int64_t kMessageBytesMaxDefault = 1'000'000;
@@ -197,7 +197,7 @@ void Judge::judge_own(const kafka::TopicDescription& topic) {
   const auto deletions_kept = number_of(topic, "delete.retention.ms");
   if (is_compacted(finding().role) && deletions_kept && *deletions_kept < kDeletionsKeptMs) {
     note(" has delete.retention.ms = " + std::to_string(*deletions_kept) +
-         ": below a day, a state directory that was away overnight has to be rebuilt whole");
+         ", below a day: a reader that was away for longer than that may miss deletions");
   }
 }
 
