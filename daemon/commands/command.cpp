@@ -75,4 +75,8 @@ int fail(const Error& error) {
   return fail(error, kExitBug);
 }
 
+int fail_without_broker(const Error& error) {
+  return error.code == Errc::kUnavailable ? fail(error, kExitUsage) : fail(error);
+}
+
 }  // namespace segmentd

@@ -38,6 +38,9 @@ std::optional<config::Settings> load_or_explain(const config::ConfigArguments& a
 /// Prints `segmentd: <what>` to stderr; the exit code that fits.
 int fail(const Error& error);
 int fail(const Error& error, int code);
+/// As fail(), where no broker takes part: what is unavailable is then a file, and named by the
+/// user.
+int fail_without_broker(const Error& error);
 
 // Each registers a subcommand and sets `action` when it is chosen.
 void add_run(CLI::App& app, Action& action);
