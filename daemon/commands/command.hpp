@@ -35,6 +35,8 @@ void add_config_flags(CLI::App& command, config::ConfigArguments& arguments,
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments);
 /// Loads settings, or prints every problem to stderr and returns nullopt (exit kExitUsage).
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments);
+/// The same of settings that were loaded.
+std::optional<config::Settings> usable_or_explain(config::LoadedSettings loaded);
 /// Prints `segmentd: <what>` to stderr; the exit code that fits.
 int fail(const Error& error);
 int fail(const Error& error, int code);

@@ -1,12 +1,13 @@
 #include "daemon/replay/replay.hpp"
 
-#include <chrono>
+#include <iostream>
 #include <memory>
 #include <utility>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
+#include "daemon/replay/report.hpp"
 #include "state/memory_store.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
@@ -79,7 +80,9 @@ int run_replay(ReplayFlags& flags) {
   flags.options.wall = wall_now();
   auto done = replay(flags.options, pipeline_rules(*settings, "replay", 1), std::move(*decoder),
                      std::move(*store), kReplayUuid);
-  return done ? kExitClean : fail_without_broker(done.error());
+  if (!done) return fail_without_broker(done.error());
+  std::cerr << describe(*done);
+  return kExitClean;
 }
 
 }  // namespace

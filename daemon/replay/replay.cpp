@@ -23,6 +23,7 @@ constexpr std::size_t kRecordsPerStep =
 /// Lines of a file, plain or .xz.
 class Lines {
  public:
+  /// Errors name the file.
   static Result<Lines> open(const std::string& path) {
     auto source = ByteSource::open(path);
     if (!source) return source.error();
@@ -238,11 +239,11 @@ Result<void> Replay::apply_given_before(std::int64_t offset) {
 
 Result<void> Replay::read_all(const std::string& path) {
   auto lines = Lines::open(path);
-  if (!lines) return lines.error().within(path);
+  if (!lines) return lines.error();
   std::size_t step = 0;
   while (true) {
     auto line = lines->next();
-    if (!line) return line.error().within(path);
+    if (!line) return line.error();
     if (!line->has_value()) return {};
     if (auto ok = apply_given_before(offset_); !ok) return ok;
     pipeline_.hold(Message::copy_of(0, offset_++, -1, std::nullopt, **line));
@@ -288,12 +289,12 @@ Result<void> Replay::report(double seconds) {
 
 Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path) {
   auto lines = Lines::open(path);
-  if (!lines) return lines.error().within(path);
+  if (!lines) return lines.error();
   std::map<std::int64_t, Epoch> by_number;
   std::vector<AppliedEpoch> applied;
   for (std::size_t number = 1;; ++number) {
     auto line = lines->next();
-    if (!line) return line.error().within(path);
+    if (!line) return line.error();
     if (!line->has_value()) break;
     if (auto row = decode_applied(**line)) {
       applied.push_back(*row);

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "daemon/replay/report.hpp"
 #include "daemon/wire/epoch_json.hpp"
 #include "state/memory_store.hpp"
 #include "state/rocks_store.hpp"
@@ -131,6 +132,15 @@ TEST_F(Replaying, GivenEpochsReproduceTheEvents) {
   }
   run();
   EXPECT_NE(events(), reference().events);
+}
+
+TEST_F(Replaying, ForPeopleItIsSaidInBrief) {
+  options_.inputs = {directory_.file("in", ndjson(reference().input, 0, 10) + "{}\n{\n{\n")};
+  const std::string text = describe(run());
+  EXPECT_TRUE(text.starts_with("13 records: ")) << text;
+  EXPECT_NE(text.find(", 3 rejected\nrejected 2 malformed_json\nrejected 1 missing_field\n"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(Replaying, StateIsTakenUpWhereItEnded) {
