@@ -340,7 +340,7 @@ Result<ReplayTotals> replay(const ReplayOptions& options, PipelineRules rules, D
   if (auto ok = replay.run(); !ok) return ok.error();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   if (auto ok = replay.report(took.count()); !ok) return ok.error();
-  return std::move(replay.totals);
+  return replay.totals;
 }
 
 }  // namespace segmentd

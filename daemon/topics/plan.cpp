@@ -149,9 +149,8 @@ void Judge::take(TopicRole role) {
   } else {
     judge_missing();
   }
-  for (const std::string& what : finding().problems) {
-    report_.problems.push_back("topic " + name + " (" + std::string(word(role)) + ") " + what);
-  }
+  const std::string who = "topic " + name + " (" + std::string(word(role)) + ") ";
+  for (const std::string& what : finding().problems) report_.problems.push_back(who + what);
 }
 
 void Judge::judge_input(const kafka::TopicDescription& topic) {
@@ -262,6 +261,7 @@ std::string partitions_text(std::int32_t count) {
 
 std::vector<std::string> topic_names(const config::Settings& settings) {
   std::vector<std::string> names;
+  names.reserve(kRoles.size());
   for (const TopicRole role : kRoles) names.push_back(name_of(settings, role));
   return names;
 }

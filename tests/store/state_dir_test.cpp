@@ -6,7 +6,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -89,18 +88,18 @@ TEST_F(StateDirTest, LookingNeedsNoLockAndChangesNothing) {
 TEST_F(StateDirTest, NobodyIsRefusedBecauseSomebodyAsksForTheHolder) {
   ASSERT_TRUE(StateDir::open(directory(), "shop", "a"));
   std::atomic<bool> done{false};
-  std::vector<std::thread> curious;
-  for (int i = 0; i < 2; ++i) {
-    curious.emplace_back([&] {
-      while (!done) StateDir::holder(directory());
-    });
-  }
+  const auto ask = [&] {
+    while (!done) StateDir::holder(directory());
+  };
+  std::thread curious(ask);
+  std::thread as_curious(ask);
   int refused = 0;
   for (int i = 0; i < 200; ++i) {
     if (!StateDir::open(directory(), "shop", "a")) ++refused;
   }
   done = true;
-  for (std::thread& each : curious) each.join();
+  curious.join();
+  as_curious.join();
   EXPECT_EQ(refused, 0);
 }
 
