@@ -1,18 +1,16 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <unistd.h>
 
 #include "daemon/check/findings.hpp"
 #include "daemon/check/input_sample.hpp"
 #include "daemon/check/reach.hpp"
 #include "daemon/check/state_check.hpp"
 #include "daemon/commands/assembly.hpp"
+#include "daemon/commands/broker_talk.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/http/address.hpp"
@@ -49,27 +47,6 @@ std::string kept_text(const TopicFinding& topic) {
          topic.retention;
 }
 
-/// The newest complaint of the Kafka library: why nobody answers.
-class LastComplaint {
- public:
-  kafka::LogLine line() {
-    return [this](int level, std::string_view text) {
-      constexpr int kError = 3;
-      if (level > kError) return;
-      const std::lock_guard lock(mutex_);
-      text_ = text;
-    };
-  }
-  std::string text() const {
-    const std::lock_guard lock(mutex_);
-    return text_.empty() ? std::string() : " (" + text_ + ")";
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::string text_;
-};
-
 /// Looks at one part after the other; what a part found out, later ones use.
 class Check {
  public:
@@ -90,7 +67,7 @@ class Check {
   const config::LoadedSettings& loaded_;
   const config::Settings& settings_;
   const Reach reach_;
-  LastComplaint complaint_;            // outlives the connections that tell it
+  LastComplaint complaint_;
   std::unique_ptr<Broker> broker_;     // null = not reached
   std::int32_t input_partitions_ = 0;  // 0 = not known
   bool state_in_use_ = false;
@@ -138,8 +115,7 @@ void Check::topics() {
     findings_.skipped(std::string("broker and topics: not certain which") + kAbove);
     return;
   }
-  // Where nobody answers that takes a while.
-  if (isatty(STDERR_FILENO) != 0) std::cerr << "asking " << settings_.bootstrap_servers() << '\n';
+  say_asking(settings_);
   const auto client = this->client();
   auto admin = kafka::Admin::open(client);
   auto broker = kafka::open_broker(client);
@@ -149,8 +125,7 @@ void Check::topics() {
   }
   auto found = prepare_topics(settings_, **admin, false);
   if (!found) {
-    findings_.problem(Area::kBroker, "broker " + settings_.bootstrap_servers() + ": " +
-                                         found.error().what + complaint_.text());
+    findings_.problem(Area::kBroker, of_broker(found.error(), settings_, complaint_).what);
     return;
   }
   findings_.ok("broker: " + settings_.bootstrap_servers() + " answers");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/commands/assembly.hpp"
+#include "daemon/commands/broker_talk.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/commands/import_fit.hpp"
@@ -139,9 +140,12 @@ int import_to_kafka(ImportFlags& flags, const config::Settings& settings, Progre
               << config::problems_text(refused);
     return kExitUsage;
   }
-  auto player = kafka::Player::open(client_settings(settings, settings.application() + "-import"),
-                                    settings.input.topic());
-  if (!player) return fail(player.error());
+  LastComplaint complaint;
+  auto client = client_settings(settings, settings.application() + "-import");
+  client.log = complaint.line();
+  say_asking(settings);
+  auto player = kafka::Player::open(client, settings.input.topic());
+  if (!player) return fail(of_broker(player.error(), settings, complaint));
   KafkaSink sink(std::move(*player), settings.input.key());
   const auto summary = run_import(flags.options, sink);
   bar.finish();

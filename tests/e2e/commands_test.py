@@ -4,6 +4,7 @@ code, and that what was there before is still there after a refusal."""
 import fcntl
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -11,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
 from documents import check_same  # noqa: E402
-from harness import Application, run, set_flags  # noqa: E402
+from harness import Application, free_ports, run, set_flags, spawn  # noqa: E402
 
 CLEAN, USAGE, BROKER, STATE = 0, 2, 3, 4
 COLUMNS = ("--columns", "customer=who,time=when,amount=paid")
@@ -184,6 +185,18 @@ class OnABrokerTest(unittest.TestCase):
         done = self.import_into(application, *self.orders(application),
                                 **{"input.topic": application.name + "-nowhere"})
         self.assertEqual(done.returncode, BROKER, done.stderr)
+        self.assertIn(f"broker {application.kafka.brokers}: topic {application.name}-nowhere", done.stderr)
+
+    def test_nobody_answers(self):
+        application = Application(self, "nobody")
+        address = f"127.0.0.1:{free_ports(1)[0]}"
+        given = {**application.decisions, **application.client, "brokers": address}
+        asked = [spawn([harness.SEGMENTD, *command, *set_flags(given)], subprocess.PIPE)
+                 for command in (["import", "--to", "kafka", *self.orders(application)], ["topics"], ["check"])]
+        for process in asked:
+            said, _ = process.communicate(timeout=harness.COMMAND_SECONDS)
+            self.assertEqual(process.returncode, BROKER, said)
+            self.assertRegex(said.decode(), f"broker {address}: .* [Cc]onnect.*{address}")
 
     def test_what_is_sent_is_taken(self):
         application = Application(self, "taken", partitions=3, currency="EUR", input__key="json")
