@@ -121,9 +121,17 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return number;
 }
 
+/// nullptr = the name is not refused.
+const RefusedProperty* refused_by_name(std::string_view name) {
+  const auto found =
+      std::find_if(kRefused.begin(), kRefused.end(),
+                   [&](const RefusedProperty& refused) { return matches(refused.name, name); });
+  return found == kRefused.end() ? nullptr : &*found;
+}
+
 std::string refusal(std::string_view name, std::string_view value) {
-  for (const RefusedProperty& refused : kRefused) {
-    if (matches(refused.name, name)) return std::string("may not be set: ") + refused.reason;
+  if (const RefusedProperty* refused = refused_by_name(name)) {
+    return std::string("may not be set: ") + refused->reason;
   }
   for (const BoundedProperty& bounded : kBounded) {
     if (name != bounded.name) continue;
@@ -146,6 +154,10 @@ std::span<const RefusedProperty> refused_kafka_properties() {
 }
 std::span<const BoundedProperty> bounded_kafka_properties() {
   return kBounded;
+}
+
+bool is_refused_kafka_property(std::string_view name) {
+  return refused_by_name(name) != nullptr;
 }
 
 bool is_secret_kafka_property(std::string_view name) {

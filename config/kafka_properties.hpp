@@ -32,6 +32,8 @@ struct BoundedProperty {
 
 std::span<const RefusedProperty> refused_kafka_properties();
 std::span<const BoundedProperty> bounded_kafka_properties();
+/// Whatever its value.
+bool is_refused_kafka_property(std::string_view name);
 /// Passwords, keys and tokens: never shown, neither in listings nor in problems.
 bool is_secret_kafka_property(std::string_view name);
 

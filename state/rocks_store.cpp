@@ -94,7 +94,7 @@ struct RocksStore::Database {
   std::shared_ptr<RocksEnvironment::Shared> shared;
   std::shared_ptr<BackgroundErrors> background = std::make_shared<BackgroundErrors>();
   std::unique_ptr<rocksdb::DB> db;
-  std::optional<Error> failed;  // S7
+  std::optional<Error> failed;  // S7; from the beginning where it is only looked at
 
   rocksdb::Options options(const RocksOptions& wanted) const;
   /// What a write or flush came to; remembers a failure (S7).
@@ -167,7 +167,30 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksEnvironment& env
       rocksdb::DB::Open(database->options(environment.options()), directory.string(), &db);
   if (!opened.ok()) return error_of(opened).within(directory.string());
   database->db.reset(db);
+  return made(std::move(database), directory);
+}
 
+Result<std::unique_ptr<RocksStore>> RocksStore::look(const RocksEnvironment& environment,
+                                                     const std::filesystem::path& directory) {
+  std::error_code failed;
+  // RocksDB's own mark of a database: without it open() would begin a new one.
+  if (!std::filesystem::exists(directory / "CURRENT", failed) && !failed) {
+    return std::unique_ptr<RocksStore>();
+  }
+  auto database = std::make_unique<Database>();
+  database->shared = environment.shared_;
+  database->failed = Error{Errc::kMisconfigured, directory.string() + " is open for reading only"};
+  rocksdb::Options options = database->options(environment.options());
+  options.create_if_missing = false;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, directory.string(), &db);
+  if (!opened.ok()) return error_of(opened).within(directory.string());
+  database->db.reset(db);
+  return made(std::move(database), directory);
+}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::made(std::unique_ptr<Database> database,
+                                                     const std::filesystem::path& directory) {
   std::unique_ptr<RocksStore> store(new RocksStore(std::move(database)));
   const Result<std::optional<std::string>> stored = store->get(kPositionKey);
   if (!stored) return stored.error().within(directory.string());

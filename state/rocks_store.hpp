@@ -49,6 +49,11 @@ class RocksStore final : public Store {
   /// kMisconfigured: no access, or open elsewhere; kCorrupt: not a store, or a damaged one.
   static Result<std::unique_ptr<RocksStore>> open(const RocksEnvironment& environment,
                                                   const std::filesystem::path& directory);
+  /// Opens what is there for reading, and changes no byte of it: write() and flush() fail with
+  /// kMisconfigured. What is read is as of the opening. nullptr = no store lies there. A store that
+  /// is open elsewhere can be read too, but its files may go away meanwhile (kCorrupt).
+  static Result<std::unique_ptr<RocksStore>> look(const RocksEnvironment& environment,
+                                                  const std::filesystem::path& directory);
   /// Flushes (RocksOptions::flush_on_close) and closes; a failure to flush only costs the unflushed
   /// rows.
   ~RocksStore() override;
@@ -65,6 +70,9 @@ class RocksStore final : public Store {
  private:
   struct Database;
   explicit RocksStore(std::unique_ptr<Database> database);
+  /// A store of what was opened, with its position.
+  static Result<std::unique_ptr<RocksStore>> made(std::unique_ptr<Database> database,
+                                                  const std::filesystem::path& directory);
 
   std::unique_ptr<Database> database_;
   std::optional<Position> position_;

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -23,6 +25,9 @@ constexpr std::string_view kFirstLine = "segmentd state directory, format 1\n";
 constexpr std::string_view kApplicationKey = "application=";
 constexpr std::string_view kInstanceKey = "instance=";
 constexpr mode_t kFileMode = 0644;
+/// Who only asks for the holder has the lock for an instant: that is waited for.
+constexpr int kLockTries = 10;
+constexpr std::chrono::milliseconds kLockPause{10};
 
 Error error_of(const fs::path& path, std::error_code code) {
   const bool full = code == std::errc::no_space_on_device;
@@ -117,16 +122,29 @@ std::string identity_text(const Identity& identity) {
   return text;
 }
 
+std::string holder_text(int lock) {
+  const std::string pid = read_all(lock).value_or("");
+  return pid.empty() ? "unknown" : pid;
+}
+
+/// As flock(), errno too.
+bool try_lock(int fd) {
+  for (int tried = 1; ::flock(fd, LOCK_EX | LOCK_NB) != 0; ++tried) {
+    if (errno != EWOULDBLOCK || tried == kLockTries) return false;
+    std::this_thread::sleep_for(kLockPause);
+  }
+  return true;
+}
+
 Result<int> take_lock(const fs::path& directory) {
   const fs::path path = directory / kLockFile;
   File file(path, O_RDWR | O_CREAT);
   if (file.get() < 0) return last_error(path);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!try_lock(file.get())) {
     if (errno != EWOULDBLOCK) return last_error(path);
-    const std::string holder = read_all(file.get()).value_or("");
     return Error{Errc::kMisconfigured, directory.string() +
                                            " is held by another segmentd, process " +
-                                           (holder.empty() ? "unknown" : holder) +
+                                           holder_text(file.get()) +
                                            ": stop it, or give this one a state_dir of its own"};
   }
   if (::ftruncate(file.get(), 0) != 0 || !write_all(file.get(), std::to_string(::getpid()))) {
@@ -149,14 +167,35 @@ Result<StateDir> StateDir::open(const fs::path& directory, const std::string& ap
   return opened;
 }
 
+Result<StateDir> StateDir::look(const fs::path& directory, const std::string& application) {
+  StateDir seen(directory, -1);
+  const Result<bool> known = seen.read_identity(application);
+  if (!known) return known.error();
+  if (!*known) return Error{Errc::kMisconfigured, directory.string() + " has no identity"};
+  return seen;
+}
+
+std::optional<std::string> StateDir::holder(const fs::path& directory) {
+  const File file(directory / kLockFile, O_RDONLY);
+  if (file.get() < 0) return std::nullopt;
+  const bool held = ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (!held) return std::nullopt;
+  return holder_text(file.get());
+}
+
 Result<void> StateDir::identify(const std::string& application, const std::string& new_instance) {
+  const Result<bool> known = read_identity(application);
+  if (!known) return known.error();
+  if (*known) return {};
+  instance_ = new_instance;
+  return write_durably(directory_ / kIdentityFile, identity_text({application, new_instance}));
+}
+
+Result<bool> StateDir::read_identity(const std::string& application) {
   const fs::path path = directory_ / kIdentityFile;
   const File file(path, O_RDONLY);
   if (file.get() < 0 && errno != ENOENT) return last_error(path);
-  if (file.get() < 0) {
-    instance_ = new_instance;
-    return write_durably(path, identity_text({application, new_instance}));
-  }
+  if (file.get() < 0) return false;
   const std::optional<std::string> text = read_all(file.get());
   if (!text) return last_error(path);
   std::optional<Identity> identity = parse_identity(*text);
@@ -167,7 +206,7 @@ Result<void> StateDir::identify(const std::string& application, const std::strin
                                            "'"};
   }
   instance_ = std::move(identity->instance);
-  return {};
+  return true;
 }
 
 StateDir::StateDir(StateDir&& other) noexcept

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,8 +17,8 @@
 
 namespace segmentd {
 
-/// Holds the lock from open() to its destruction. Calls on different partitions may run at the same
-/// time.
+/// Holds the lock from open() to its destruction; from look() none. Calls on different partitions
+/// may run at the same time.
 class StateDir {
  public:
   /// Creates what is absent. `new_instance` becomes the instance id of a directory that has none
@@ -26,6 +27,13 @@ class StateDir {
   /// kCorrupt: the identity cannot be read.
   static Result<StateDir> open(const std::filesystem::path& directory,
                                const std::string& application, const std::string& new_instance);
+  /// A directory that has an identity, for reading only: changes nothing, and neither needs the
+  /// lock nor takes it. The store of a partition may be changed by its holder at any time. Errors
+  /// as above; kMisconfigured also where there is no identity.
+  static Result<StateDir> look(const std::filesystem::path& directory,
+                               const std::string& application);
+  /// Who holds the directory: the text of its lock, a pid. nullopt = nobody, or there is none.
+  static std::optional<std::string> holder(const std::filesystem::path& directory);
 
   StateDir(StateDir&& other) noexcept;
   StateDir& operator=(StateDir&& other) noexcept;
@@ -49,6 +57,8 @@ class StateDir {
   StateDir(std::filesystem::path directory, int lock)
       : directory_(std::move(directory)), lock_(lock) {}
   Result<void> identify(const std::string& application, const std::string& new_instance);
+  /// false = there is none.
+  Result<bool> read_identity(const std::string& application);
 
   std::filesystem::path directory_;
   std::string instance_;

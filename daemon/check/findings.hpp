@@ -33,6 +33,10 @@ class Findings {
     add(Finding::Grade::kProblem, area, std::move(what));
   }
 
+  void append(const Findings& others) {
+    all_.insert(all_.end(), others.all_.begin(), others.all_.end());
+  }
+
   const std::vector<Finding>& all() const { return all_; }
   std::size_t problems() const;
   /// Of the problems; REQUIRES: there are some.

@@ -1,9 +1,7 @@
 #include "daemon/check/state_check.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -11,7 +9,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,19 +39,6 @@ fs::path nearest_existing(fs::path directory) {
     directory = directory.parent_path();
   }
   return directory;
-}
-
-/// The text of the lock file (a pid) if a process holds it. Leaves it as it is.
-std::optional<std::string> holder_of(const fs::path& directory) {
-  const fs::path path = directory / "LOCK";
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(fd);
-  if (!held) return std::nullopt;
-  std::string pid;
-  std::ifstream(path) >> pid;
-  return pid.empty() ? "unknown" : pid;
 }
 
 bool is_owned_by_another(const fs::path& path) {
@@ -104,8 +88,9 @@ void check_space(const fs::path& directory, Findings& findings) {
 /// nullopt = nothing applied yet.
 Result<std::optional<Meta>> read_meta(const RocksEnvironment& environment,
                                       const fs::path& directory) {
-  const auto store = RocksStore::open(environment, directory);
+  const auto store = RocksStore::look(environment, directory);
   if (!store) return store.error();
+  if (*store == nullptr) return std::optional<Meta>();
   const auto bytes = (*store)->get(kMetaKey);
   if (!bytes) return bytes.error();
   if (!*bytes) return std::optional<Meta>();
@@ -177,11 +162,11 @@ bool PartitionCheck::fits(std::int32_t number, const Meta& meta, Findings& findi
   return good;
 }
 
-/// REQUIRES: nobody holds the directory and it has an identity.
+/// REQUIRES: the directory has an identity.
 void look_inside(const config::Settings& settings, std::int32_t input_partitions, StateFound& found,
                  Findings& findings) {
   const fs::path path = settings.state_dir();
-  const auto directory = StateDir::open(path, settings.application(), settings.instance());
+  const auto directory = StateDir::look(path, settings.application());
   if (!directory) {
     findings.problem(Area::kState, "state_dir: " + directory.error().what);
     return;
@@ -196,6 +181,27 @@ void look_inside(const config::Settings& settings, std::int32_t input_partitions
     if (auto meta = check.look(number, directory->partition(number), findings)) {
       found.metas.push_back(*std::move(meta));
     }
+  }
+}
+
+void note_in_use(const std::string& pid, StateFound& found, Findings& findings) {
+  findings.note("state_dir: in use by a running segmentd, process " + pid +
+                "; its state was not read, and a second one could not start on it");
+  found = {.in_use = true, .metas = {}};
+}
+
+/// What a daemon that starts meanwhile does to the files is no damage: then nothing was seen. One
+/// that came and went at once is gone at the second look.
+void look_inside_unless_held(const config::Settings& settings, std::int32_t input_partitions,
+                             StateFound& found, Findings& findings) {
+  for (const bool last : {false, true}) {
+    Findings inside;
+    found = {};
+    look_inside(settings, input_partitions, found, inside);
+    if (const auto pid = StateDir::holder(settings.state_dir())) {
+      return note_in_use(*pid, found, findings);
+    }
+    if (inside.problems() == 0 || last) return findings.append(inside);
   }
 }
 
@@ -217,18 +223,16 @@ StateFound check_state(const config::Settings& settings, std::int32_t input_part
     findings.problem(Area::kState, "state_dir: this user may not write to " + nearest.string());
     return found;
   }
-  if (const auto pid = holder_of(path)) {
-    findings.note("state_dir: in use by a running segmentd, process " + *pid +
-                  "; its state was not read, and a second one could not start on it");
-    found.in_use = true;
+  if (const auto pid = StateDir::holder(path)) {
+    note_in_use(*pid, found, findings);
   } else if (!fs::exists(path / "identity", failed)) {
     findings.ok("state_dir: " + path.string() +
                 (exists ? " is writable and holds no state yet" : " can be made"));
-  } else if (is_owned_by_another(path)) {
-    // Opening a store writes to it, and the daemon could not work with another user's files.
-    findings.skipped("state_dir: belongs to another user; run the check as that user");
   } else {
-    look_inside(settings, input_partitions, found, findings);
+    if (is_owned_by_another(path)) {
+      findings.note("state_dir: belongs to another user; run segmentd as that user");
+    }
+    look_inside_unless_held(settings, input_partitions, found, findings);
   }
   return found;
 }

@@ -18,8 +18,8 @@ struct StateFound {
   std::vector<Meta> metas;  // of the partitions that have applied something
 };
 
-/// Makes no directory and no identity; where there is state, holds its lock while looking.
-/// `input_partitions` 0 = not known.
+/// Changes nothing and holds nothing: no byte below state_dir is written, and a daemon may start on
+/// it meanwhile. `input_partitions` 0 = not known.
 StateFound check_state(const config::Settings& settings, std::int32_t input_partitions,
                        Findings& findings);
 

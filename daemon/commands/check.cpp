@@ -1,21 +1,22 @@
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "daemon/check/findings.hpp"
 #include "daemon/check/input_sample.hpp"
+#include "daemon/check/reach.hpp"
 #include "daemon/check/state_check.hpp"
 #include "daemon/commands/assembly.hpp"
+#include "daemon/commands/broker_talk.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/http/address.hpp"
 #include "daemon/kafka/admin.hpp"
 #include "daemon/kafka/broker.hpp"
+#include "daemon/kafka/property.hpp"
 #include "daemon/topics/topics.hpp"
 
 namespace segmentd {
@@ -25,6 +26,7 @@ constexpr std::int64_t kSampleOfPartition = 1'000;
 constexpr std::int64_t kSampleOfTopic = 50'000;
 constexpr milliseconds kSamplePatience{30'000};
 constexpr milliseconds kAskPatience{10'000};
+constexpr const char* kAbove = ", because of the problems above";
 
 int exit_code(Area area) {
   switch (area) {
@@ -45,38 +47,17 @@ std::string kept_text(const TopicFinding& topic) {
          topic.retention;
 }
 
-/// The newest complaint of the Kafka library: why nobody answers.
-class LastComplaint {
- public:
-  kafka::LogLine line() {
-    return [this](int level, std::string_view text) {
-      constexpr int kError = 3;
-      if (level > kError) return;
-      const std::lock_guard lock(mutex_);
-      text_ = text;
-    };
-  }
-  std::string text() const {
-    const std::lock_guard lock(mutex_);
-    return text_.empty() ? std::string() : " (" + text_ + ")";
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::string text_;
-};
-
 /// Looks at one part after the other; what a part found out, later ones use.
 class Check {
  public:
-  explicit Check(const config::LoadedSettings& loaded)
-      : loaded_(loaded), settings_(loaded.settings) {}
+  Check(const config::LoadedSettings& loaded, const Reach& reach)
+      : loaded_(loaded), settings_(loaded.settings), reach_(reach) {}
 
   const Findings& all();
 
  private:
-  bool settings_name_the_parts() const;
   void configuration();
+  kafka::ClientSettings client();
   void topics();
   void report(const TopicReport& topics);
   void sample();
@@ -85,7 +66,8 @@ class Check {
 
   const config::LoadedSettings& loaded_;
   const config::Settings& settings_;
-  LastComplaint complaint_;            // outlives the connections that tell it
+  const Reach reach_;
+  LastComplaint complaint_;
   std::unique_ptr<Broker> broker_;     // null = not reached
   std::int32_t input_partitions_ = 0;  // 0 = not known
   bool state_in_use_ = false;
@@ -94,28 +76,11 @@ class Check {
 
 const Findings& Check::all() {
   configuration();
-  if (!settings_name_the_parts()) {
-    findings_.skipped("broker, topics, state directory, HTTP: settings that name them are refused");
-    return findings_;
-  }
   topics();
   sample();
   state();
   http();
   return findings_;
-}
-
-/// False if what was refused may be where to look: an unknown name may be a mistyped one.
-bool Check::settings_name_the_parts() const {
-  const std::array<const config::OptionBase*, 7> names{
-      &settings_.application,       &settings_.brokers,     &settings_.state_dir,
-      &settings_.http.address,      &settings_.input.topic, &settings_.output.changes_topic,
-      &settings_.output.table_topic};
-  return std::all_of(
-      loaded_.problems.begin(), loaded_.problems.end(), [&](const config::Problem& problem) {
-        const config::OptionBase* option = settings_.find(problem.key);
-        return option != nullptr && std::find(names.begin(), names.end(), option) == names.end();
-      });
 }
 
 void Check::configuration() {
@@ -133,9 +98,25 @@ void Check::configuration() {
   findings_.ok("time zone: " + settings_.time_zone());
 }
 
-void Check::topics() {
+/// Without the properties that librdkafka does not know: those were told, and it would not start.
+kafka::ClientSettings Check::client() {
   auto client = client_settings(settings_, settings_.application() + "-check");
   client.log = complaint_.line();
+  for (const config::Problem& problem : loaded_.problems) {
+    std::erase_if(client.properties, [&](const auto& property) {
+      return problem.key == std::string(config::kKafkaPrefix) + property.first;
+    });
+  }
+  return client;
+}
+
+void Check::topics() {
+  if (!reach_.broker) {
+    findings_.skipped(std::string("broker and topics: not certain which") + kAbove);
+    return;
+  }
+  say_asking(settings_);
+  const auto client = this->client();
   auto admin = kafka::Admin::open(client);
   auto broker = kafka::open_broker(client);
   if (!admin || !broker) {
@@ -144,8 +125,7 @@ void Check::topics() {
   }
   auto found = prepare_topics(settings_, **admin, false);
   if (!found) {
-    findings_.problem(Area::kBroker, "broker " + settings_.bootstrap_servers() + ": " +
-                                         found.error().what + complaint_.text());
+    findings_.problem(Area::kBroker, of_broker(found.error(), settings_, complaint_).what);
     return;
   }
   findings_.ok("broker: " + settings_.bootstrap_servers() + " answers");
@@ -171,8 +151,8 @@ void Check::sample() {
   }
   auto rules = decode_rules(settings_);
   auto decoder = rules ? Decoder::create(*std::move(rules)) : Result<Decoder>(rules.error());
-  if (!decoder || !loaded_.ok()) {
-    findings_.skipped("partitioner and records: the settings that give them a meaning are refused");
+  if (!decoder || !reach_.meaning) {
+    findings_.skipped(std::string("partitioner and records: not certain what they mean") + kAbove);
     return;
   }
   InputSample sample(settings_, *std::move(decoder), input_partitions_, wall_now());
@@ -188,8 +168,9 @@ void Check::sample() {
 }
 
 void Check::state() {
-  if (!loaded_.ok()) {
-    findings_.skipped("state directory: the settings it is compared with are refused");
+  if (!reach_.state || !reach_.meaning) {
+    findings_.skipped(std::string("state directory: not certain ") +
+                      (reach_.state ? "what it has to fit" : "which") + kAbove);
     return;
   }
   const StateFound found = check_state(settings_, input_partitions_, findings_);
@@ -200,6 +181,10 @@ void Check::state() {
 }
 
 void Check::http() {
+  if (!reach_.http) {
+    findings_.skipped(std::string("http.address: not certain which") + kAbove);
+    return;
+  }
   const auto address = http::parse_listen_address(settings_.http.address());
   const auto free = address ? http::probe_listen_address(*address) : Result<void>(address.error());
   if (free) {
@@ -211,9 +196,14 @@ void Check::http() {
   }
 }
 
+bool is_kafka_property(const std::string& name) {
+  // librdkafka says the same of every name that it does not know.
+  return kafka::refusal_of_property(name, "") != kafka::refusal_of_property("no.such.property", "");
+}
+
 int run_check(const config::ConfigArguments& arguments) {
   const config::LoadedSettings loaded = load_settings(arguments);
-  Check check(loaded);
+  Check check(loaded, reach_of(loaded, arguments.file, is_kafka_property));
   const Findings& findings = check.all();
   std::cout << findings.text();
   return findings.problems() == 0 ? kExitClean : exit_code(findings.worst());

@@ -49,7 +49,10 @@ config::LoadedSettings load_settings(const config::ConfigArguments& arguments) {
 }
 
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments) {
-  config::LoadedSettings loaded = load_settings(arguments);
+  return usable_or_explain(load_settings(arguments));
+}
+
+std::optional<config::Settings> usable_or_explain(config::LoadedSettings loaded) {
   if (loaded.ok()) return std::move(loaded.settings);
   std::cerr << "segmentd: the configuration is not usable:\n"
             << config::problems_text(loaded.problems);
@@ -77,6 +80,10 @@ int exit_code(const Error& error) {
 
 int fail(const Error& error) {
   return fail(error, exit_code(error));
+}
+
+int fail_without_broker(const Error& error) {
+  return error.code == Errc::kUnavailable ? fail(error, kExitUsage) : fail(error);
 }
 
 }  // namespace segmentd

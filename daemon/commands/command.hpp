@@ -35,11 +35,16 @@ void add_config_flags(CLI::App& command, config::ConfigArguments& arguments,
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments);
 /// Loads settings, or prints every problem to stderr and returns nullopt (exit kExitUsage).
 std::optional<config::Settings> load_or_explain(const config::ConfigArguments& arguments);
+/// The same of settings that were loaded.
+std::optional<config::Settings> usable_or_explain(config::LoadedSettings loaded);
 /// Prints `segmentd: <what>` to stderr; the exit code that fits.
 int fail(const Error& error);
 /// The exit code that fits an error of a command that has none of its own for it.
 int exit_code(const Error& error);
 int fail(const Error& error, int code);
+/// As fail(), where no broker takes part: what is unavailable is then a file, and named by the
+/// user.
+int fail_without_broker(const Error& error);
 
 // Each registers a subcommand and sets `action` when it is chosen.
 void add_run(CLI::App& app, Action& action);

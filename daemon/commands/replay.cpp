@@ -1,12 +1,13 @@
 #include "daemon/replay/replay.hpp"
 
-#include <chrono>
+#include <iostream>
 #include <memory>
 #include <utility>
 
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
+#include "daemon/replay/report.hpp"
 #include "state/memory_store.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
@@ -38,6 +39,11 @@ Result<std::unique_ptr<Store>> open_store(const ReplayFlags& flags,
   auto opened = StateDir::open(flags.state, settings.application(), kReplayUuid);
   if (!opened) return opened.error();
   directory = std::move(*opened);
+  if (directory->instance() != kReplayUuid) {
+    return Error{
+        Errc::kMisconfigured,
+        flags.state + " is the state of `segmentd run`: replay needs a directory of its own"};
+  }
   const RocksEnvironment environment{RocksOptions{}};
   auto store = RocksStore::open(environment, directory->partition(0));
   if (!store) return store.error();
@@ -59,7 +65,7 @@ int run_replay(ReplayFlags& flags) {
   }
   if (!flags.epochs.empty()) {
     auto given = read_given_epochs(flags.epochs);
-    if (!given) return fail(given.error());
+    if (!given) return fail_without_broker(given.error());
     flags.options.epochs = std::move(*given);
     flags.options.given_epochs = true;
   }
@@ -70,11 +76,13 @@ int run_replay(ReplayFlags& flags) {
   if (!decoder) return fail(decoder.error());
   std::optional<StateDir> directory;
   auto store = open_store(flags, *settings, directory);
-  if (!store) return fail(store.error());
+  if (!store) return fail(store.error(), kExitState);
   flags.options.wall = wall_now();
   auto done = replay(flags.options, pipeline_rules(*settings, "replay", 1), std::move(*decoder),
                      std::move(*store), kReplayUuid);
-  return done ? kExitClean : fail(done.error());
+  if (!done) return fail_without_broker(done.error());
+  std::cerr << describe(*done);
+  return kExitClean;
 }
 
 }  // namespace
@@ -86,11 +94,17 @@ void add_replay(CLI::App& app, Action& action) {
   add_config_flags(*command, flags->config);
   command->add_option("--until", flags->until, "Move the clock on to here at the end")
       ->type_name("TIME");
-  command->add_option("--state", flags->state, "Keep state here and go on from it (else in memory)")
+  command
+      ->add_option(
+          "--state", flags->state,
+          "Keep state here and go on from it (else in memory): INPUT then follows what was "
+          "replayed before; orders sent again are known by their ids")
       ->type_name("DIR");
   command
       ->add_option("--epochs", flags->epochs,
-                   "Apply these epochs at their record positions, make none")
+                   "Apply these epochs at their record positions, make none. FILE has a line for "
+                   "the value of each epoch/<n> record of the model topic and each "
+                   "applied/<partition>/<n> record, of one partition, of the statistics topic")
       ->type_name("FILE");
   command->add_option("--events", flags->options.events, "Segment changes, a CloudEvent a line")
       ->type_name("FILE|-");

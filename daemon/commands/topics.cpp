@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/commands/assembly.hpp"
+#include "daemon/commands/broker_talk.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/kafka/admin.hpp"
 
@@ -60,9 +61,10 @@ int print_problems(const TopicReport& report) {
   return report.usable() ? kExitClean : kExitBroker;
 }
 
-int list_topics(const config::Settings& settings, kafka::Admin& admin) {
+/// The exit code, or what the broker says; so below.
+Result<int> list_topics(const config::Settings& settings, kafka::Admin& admin) {
   const auto report = prepare_topics(settings, admin, false);
-  if (!report) return fail(report.error(), kExitBroker);
+  if (!report) return report.error();
   print_table(*report);
   for (const std::string& note : report->notes) std::cout << "note: " << note << '\n';
   return print_problems(*report);
@@ -85,13 +87,14 @@ Result<void> ensure_input(const config::Settings& settings, kafka::Admin& admin,
   return {};
 }
 
-int create_topics(const TopicsFlags& flags, const config::Settings& settings, kafka::Admin& admin) {
+Result<int> create_topics(const TopicsFlags& flags, const config::Settings& settings,
+                          kafka::Admin& admin) {
   if (flags.input) {
     auto made = ensure_input(settings, admin, flags.partitions);
-    if (!made) return fail(made.error(), kExitBroker);
+    if (!made) return made.error();
   }
   const auto report = prepare_topics(settings, admin, true);
-  if (!report) return fail(report.error(), kExitBroker);
+  if (!report) return report.error();
   for (const TopicFinding& topic : report->topics) {
     if (topic.role == TopicRole::kInput || !topic.exists) continue;
     const bool is_new = std::count(report->created.begin(), report->created.end(), topic.name) > 0;
@@ -109,9 +112,15 @@ int create_topics(const TopicsFlags& flags, const config::Settings& settings, ka
 int run_topics(const TopicsFlags& flags) {
   const auto settings = load_or_explain(flags.config);
   if (!settings) return kExitUsage;
-  auto admin = kafka::Admin::open(client_settings(*settings, settings->application() + "-topics"));
+  LastComplaint complaint;
+  auto client = client_settings(*settings, settings->application() + "-topics");
+  client.log = complaint.line();
+  auto admin = kafka::Admin::open(client);
   if (!admin) return fail(admin.error());
-  return flags.create ? create_topics(flags, *settings, **admin) : list_topics(*settings, **admin);
+  say_asking(*settings);
+  const auto code =
+      flags.create ? create_topics(flags, *settings, **admin) : list_topics(*settings, **admin);
+  return code ? *code : fail(of_broker(code.error(), *settings, complaint), kExitBroker);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 namespace segmentd {
 
@@ -10,19 +9,26 @@ void FileSink::CloseFile::operator()(std::FILE* file) const {
   if (file != stdout) std::fclose(file);
 }
 
-FileSink::FileSink(std::string name, std::unique_ptr<std::FILE, CloseFile> file)
-    : name_(std::move(name)), file_(std::move(file)) {}
-
 Result<std::unique_ptr<FileSink>> FileSink::open(const std::string& path) {
-  const bool is_stdout = path == "-";
-  std::FILE* file = is_stdout ? stdout : std::fopen(path.c_str(), "wb");
-  if (file == nullptr) return Error{Errc::kUnavailable, path + ": " + std::strerror(errno)};
-  return std::unique_ptr<FileSink>(new FileSink(is_stdout ? "standard output" : path,
-                                                std::unique_ptr<std::FILE, CloseFile>(file)));
+  std::unique_ptr<FileSink> sink = later(path);
+  if (auto begun = sink->begin(); !begun) return begun.error();
+  return sink;
+}
+
+std::unique_ptr<FileSink> FileSink::later(const std::string& path) {
+  return std::unique_ptr<FileSink>(new FileSink(path));
+}
+
+Result<void> FileSink::begin() {
+  if (file_) return {};
+  file_.reset(path_ == "-" ? stdout : std::fopen(path_.c_str(), "wb"));
+  if (!file_) return failure();
+  return {};
 }
 
 Error FileSink::failure() const {
-  return {Errc::kUnavailable, name_ + ": " + std::strerror(errno)};
+  return {Errc::kUnavailable,
+          (path_ == "-" ? "standard output" : path_) + ": " + std::strerror(errno)};
 }
 
 Result<void> FileSink::put(std::optional<std::string_view> /*key*/, std::string_view json) {
@@ -30,6 +36,7 @@ Result<void> FileSink::put(std::optional<std::string_view> /*key*/, std::string_
 }
 
 Result<void> FileSink::put_line(std::string_view line) {
+  if (auto begun = begin(); !begun) return begun;
   if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
       std::fputc('\n', file_.get()) == EOF) {
     return failure();
@@ -38,6 +45,7 @@ Result<void> FileSink::put_line(std::string_view line) {
 }
 
 Result<void> FileSink::finish() {
+  if (auto begun = begin(); !begun) return begun;
   if (std::fflush(file_.get()) != 0) return failure();
   return {};
 }

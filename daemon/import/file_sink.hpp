@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "daemon/import/record_sink.hpp"
 
@@ -15,6 +16,9 @@ class FileSink : public RecordSink {
  public:
   /// Begins the file anew. `path` "-" is standard output. kUnavailable when it cannot be written.
   static Result<std::unique_ptr<FileSink>> open(const std::string& path);
+  /// Begins the file with the first line, or with finish(): what was there stays if it never comes
+  /// to that. Then kUnavailable from there.
+  static std::unique_ptr<FileSink> later(const std::string& path);
 
   Result<void> put(std::optional<std::string_view> key, std::string_view json) override;
   /// Writes one line of any kind; `line` without line end.
@@ -27,11 +31,13 @@ class FileSink : public RecordSink {
     void operator()(std::FILE* file) const;
   };
 
-  FileSink(std::string name, std::unique_ptr<std::FILE, CloseFile> file);
+  explicit FileSink(std::string path) : path_(std::move(path)) {}
+  /// Does nothing if it has begun.
+  Result<void> begin();
   Error failure() const;
 
-  std::string name_;
-  std::unique_ptr<std::FILE, CloseFile> file_;
+  std::string path_;
+  std::unique_ptr<std::FILE, CloseFile> file_;  // null = not begun
 };
 
 }  // namespace segmentd

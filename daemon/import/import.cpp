@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "daemon/import/byte_source.hpp"
 #include "daemon/import/delimited_reader.hpp"
+#include "daemon/import/files.hpp"
 #include "daemon/import/history_record.hpp"
 #include "daemon/import/invoices.hpp"
 #include "daemon/import/order_lines.hpp"
@@ -18,17 +20,40 @@ namespace {
 
 constexpr std::uint64_t kRecordsPerReport = 256;
 
-Result<void> check(const ImportOptions& options) {
+/// The codes that `currency` takes, which alone the daemon knows.
+bool is_currency_code(std::string_view text) {
+  return text.size() == 3 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+Result<TimeReader> time_reader_of(const ImportOptions& options) {
+  return TimeReader::make(options.time_format,
+                          options.time_zone.empty() ? "UTC" : options.time_zone);
+}
+
+Result<void> check_columns(const OrderColumns& columns) {
+  if (!columns.customer.empty() && !columns.time.empty() && !columns.amount.empty()) return {};
+  return Error{Errc::kMisconfigured,
+               "columns must tell customer, time and amount: customer=2,time=3,amount=5"};
+}
+
+Result<void> check_options(const ImportOptions& options) {
   const auto wrong = [](std::string what) { return Error{Errc::kMisconfigured, std::move(what)}; };
   const int decimals = decimals_of(options);
   if (decimals < 0 || decimals > kDecimalsMax) {
     return wrong("decimals must be 0 to " + std::to_string(kDecimalsMax));
   }
   const std::string currency = currency_of(options);
-  if (!currency.empty() && !is_valid_id(currency)) return wrong("currency is not clean UTF-8");
+  if (!currency.empty() && !is_currency_code(currency)) {
+    return wrong("currency '" + currency + "' is not three letters A-Z, as ISO 4217 has them");
+  }
   if (currency.empty() && options.columns.currency.empty()) {
     return wrong("tell the currency, or the column it stands in");
   }
+  if (options.layout == Layout::kOrders) {
+    if (auto ok = check_columns(options.columns); !ok) return ok;
+  }
+  if (auto times = time_reader_of(options); !times) return times.error();
   if (options.newest_at && !options.sort_by_time) {
     std::error_code ignored;
     if (options.input == "-" || std::filesystem::is_fifo(options.input, ignored)) {
@@ -64,7 +89,7 @@ Result<void> read_layout(const ImportOptions& options, DelimitedReader& reader, 
 
 Result<void> pass_over(const ImportOptions& options, Progress::Stage stage, ImportSummary& summary,
                        const Consumer& consumer) {
-  Result<TimeReader> times = TimeReader::make(options.time_format, options.time_zone);
+  Result<TimeReader> times = time_reader_of(options);
   if (!times) return times.error();
   Result<ByteSource> source = ByteSource::open(options.input);
   if (!source) return source.error();
@@ -177,32 +202,48 @@ Result<void> send_in_time_order(const ImportOptions& options, ImportSummary& sum
   return {};
 }
 
+/// Of a file with rows: rather a wrong option than a history without orders.
+Error nothing_read(const ImportSummary& summary, const ImportOptions& options) {
+  std::string said = describe(summary, decimals_of(options));
+  said.pop_back();
+  return {Errc::kBadInput, "no row became a record, so nothing was written: " + said};
+}
+
 }  // namespace
 
+Result<void> check_import(const ImportOptions& options) {
+  if (auto ok = check_options(options); !ok) return ok;
+  return check_readable(options.input);
+}
+
 Result<ImportSummary> run_import(const ImportOptions& options, RecordSink& sink) {
-  const Result<void> checked = check(options);
+  const Result<void> checked = check_import(options);
   if (!checked) return checked.error();
   ImportSummary summary;
   Sender sender(decimals_of(options), sink, summary);
   const Result<void> sent = options.sort_by_time ? send_in_time_order(options, summary, sender)
                                                  : send_in_file_order(options, summary, sender);
   if (!sent) return sent.error();
+  if (summary.rows > 0 && summary.records == 0) return nothing_read(summary, options);
   const Result<void> finished = sink.finish();
   if (!finished) return finished.error();
   return summary;
 }
 
 Result<ImportSummary> write_extract(const ImportOptions& options, FileSink& sink) {
-  const Result<void> checked = check(options);
+  const Result<void> checked = check_import(options);
   if (!checked) return checked.error();
   if (options.layout != Layout::kOnlineRetail || options.sort_by_time || options.newest_at) {
     return Error{Errc::kMisconfigured,
                  "an extract is made of layout online-retail, neither sorted nor moved in time"};
   }
   ImportSummary summary;
-  const Result<void> headed = sink.put_line(kExtractHeader);
-  if (!headed) return headed.error();
+  bool headed = false;  // not before the input's own header is known to be good
+  const auto head = [&]() -> Result<void> {
+    return std::exchange(headed, true) ? Result<void>() : sink.put_line(kExtractHeader);
+  };
   const auto write = [&](const Invoice& invoice) -> Result<void> {
+    if (auto ok = head(); !ok) return ok;
     const auto record = to_record(invoice, currency_of(options), summary);
     if (invoice.overflow) return {};
     if (record) summary.count(*record);
@@ -210,6 +251,7 @@ Result<ImportSummary> write_extract(const ImportOptions& options, FileSink& sink
   };
   const Result<void> read = pass_over(options, Progress::Stage::kReading, summary, {write, {}});
   if (!read) return read.error();
+  if (auto ok = head(); !ok) return ok.error();
   const Result<void> finished = sink.finish();
   if (!finished) return finished.error();
   return summary;

@@ -12,11 +12,16 @@
 
 namespace segmentd {
 
+/// What both below begin with: kMisconfigured for options that do not fit together, kUnavailable
+/// for an input that is not there.
+Result<void> check_import(const ImportOptions& options);
+
 /// Sends every order and refund of the history to `sink`, then sink.finish(). What cannot be read
 /// is left out and counted in the summary. Errors: kMisconfigured for options that do not fit
-/// together or to the file, kBadInput for a file that is not what the layout says, kUnavailable,
-/// and the sink's own. After an error part of the records may have been sent; sending the same file
-/// again is harmless, as ids are the same.
+/// together or to the file, kBadInput for a file that is not what the layout says or has no row
+/// that can be read, kUnavailable for one that is not there, and the sink's own. The sink hears
+/// nothing until options and header are known to be good. After a later error part of the records
+/// may have been sent; sending the same file again is harmless, as ids are the same.
 Result<ImportSummary> run_import(const ImportOptions& options, RecordSink& sink);
 
 /// Writes the invoices of a raw Online Retail file (options.layout kOnlineRetail) as the extract

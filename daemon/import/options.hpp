@@ -52,8 +52,8 @@ struct ImportOptions {
   char delimiter = ',';  // ',' ';' '\t' or kBlank
 
   std::string time_format = "rfc3339";  // see TimeReader::make
-  std::string time_zone = "UTC";        // of times without an offset
-  std::string currency;         // empty = the layout's; kOrders needs it or a currency column
+  std::string time_zone;                // of times without an offset; empty = UTC
+  std::string currency;  // three letters A-Z; empty = the layout's; kOrders needs it or a column
   std::optional<int> decimals;  // 0..kDecimalsMax; nullopt = the layout's: 3, of kOrders 2
 
   /// Records leave in time order, equal times in file order. Holds the whole history in memory.

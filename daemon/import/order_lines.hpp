@@ -17,7 +17,8 @@ using RecordConsumer = std::function<Result<void>(HistoryRecord)>;
 
 /// Reads orders one by one, in constant memory. Without an order column the id is `<name>:<line>`,
 /// with the file's name and the line number: equal lines stay different orders, and the same file
-/// gives the same ids again. Lines that cannot be read go to `summary` as skipped.
+/// gives the same ids again. Lines that cannot be read go to `summary` as skipped. REQUIRES: the
+/// columns of customer, time and amount are told.
 Result<void> read_order_lines(DelimitedReader& reader, TimeReader& times,
                               const ImportOptions& options, ImportSummary& summary,
                               const RecordConsumer& consumer);

@@ -7,6 +7,7 @@
 
 #include "daemon/import/byte_source.hpp"
 #include "daemon/import/file_sink.hpp"
+#include "daemon/import/files.hpp"
 #include "daemon/replay/report.hpp"
 #include "daemon/wire/epoch_json.hpp"
 
@@ -22,6 +23,7 @@ constexpr std::size_t kRecordsPerStep =
 /// Lines of a file, plain or .xz.
 class Lines {
  public:
+  /// Errors name the file.
   static Result<Lines> open(const std::string& path) {
     auto source = ByteSource::open(path);
     if (!source) return source.error();
@@ -70,7 +72,8 @@ class Lines {
 /// rest nowhere but into the counts.
 class ReplaySink : public OutputSink {
  public:
-  explicit ReplaySink(std::unique_ptr<FileSink> events) : events_(std::move(events)) {}
+  /// null = events are not wanted.
+  void write_events_to(std::unique_ptr<FileSink> events) { events_ = std::move(events); }
 
   Result<void> put(OutputTopic topic, std::int32_t, std::optional<std::string_view> key,
                    std::optional<std::string_view> value, std::span<const HeaderText>) override {
@@ -93,21 +96,45 @@ class ReplaySink : public OutputSink {
   std::unique_ptr<FileSink> events_;
 };
 
-Result<std::unique_ptr<FileSink>> open_if_named(const std::string& path) {
-  if (path.empty()) return std::unique_ptr<FileSink>();
-  return FileSink::open(path);
+/// What can be found wrong with the files before anything is opened, and so destroyed.
+Result<void> check_files(const ReplayOptions& options) {
+  for (const std::string& input : options.inputs) {
+    if (auto ok = check_readable(input); !ok) return ok;
+  }
+  std::vector<std::string> outputs;
+  for (const std::string* output : {&options.events, &options.table, &options.summary}) {
+    if (output->empty()) continue;
+    const auto refused = [&](const char* why) {
+      return Error{Errc::kMisconfigured, (*output == "-" ? "standard output" : *output) + why};
+    };
+    for (const std::string& input : options.inputs) {
+      if (is_read_and_written(input, *output)) return refused(" is input and output at once");
+    }
+    for (const std::string& other : outputs) {
+      if (is_written_twice(*output, other)) return refused(" is named for two outputs");
+    }
+    outputs.push_back(*output);
+  }
+  return {};
+}
+
+Result<void> open_if_named(const std::string& path, std::unique_ptr<FileSink>& sink) {
+  if (path.empty()) return {};
+  auto opened = FileSink::open(path);
+  if (!opened) return opened.error();
+  sink = std::move(*opened);
+  return {};
 }
 
 class Replay {
  public:
-  Replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder,
-         std::unique_ptr<FileSink> events)
+  Replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder)
       : options_(options),
         context_(rules.partition.encode),
-        pipeline_(std::move(rules), std::move(decoder), epochs_),
-        sink_(std::move(events)) {}
+        pipeline_(std::move(rules), std::move(decoder), epochs_) {}
 
-  Result<void> open(std::unique_ptr<Store> store, const std::string& uuid);
+  Result<void> take_up(std::unique_ptr<Store> store, const std::string& uuid);
+  Result<void> open_outputs();
   Result<void> run();
   Result<void> report(double seconds);
   ReplayTotals totals;
@@ -125,7 +152,9 @@ class Replay {
   Epochs epochs_;
   Pipeline pipeline_;
   ReplaySink sink_;
-  std::int64_t offset_ = 0;
+  std::unique_ptr<FileSink> table_;    // null = not wanted
+  std::unique_ptr<FileSink> summary_;  // null = not wanted
+  std::int64_t offset_ = 0;            // of the next record
   std::size_t next_given_ = 0;
 };
 
@@ -146,17 +175,26 @@ Result<void> Replay::keep_epochs(std::span<const RowWrite> epochs) {
   return store.write(epochs, store.position().value_or(Position{}));
 }
 
-Result<void> Replay::open(std::unique_ptr<Store> store, const std::string& uuid) {
+Result<void> Replay::take_up(std::unique_ptr<Store> store, const std::string& uuid) {
   if (auto read = read_epochs(*store); !read) return read;
   auto partition = Partition::open(pipeline_.partition_rules(), 0, std::move(store), epochs_, uuid);
   if (!partition) return partition.error();
   pipeline_.add(std::move(*partition));
+  offset_ = pipeline_.find(0)->meta().next_offset;
   const std::int64_t in_force = pipeline_.find(0)->meta().epoch;
   while (next_given_ < options_.epochs.size() &&
          options_.epochs[next_given_].epoch.number <= in_force) {
     ++next_given_;
   }
   return {};
+}
+
+Result<void> Replay::open_outputs() {
+  std::unique_ptr<FileSink> events;
+  if (auto ok = open_if_named(options_.events, events); !ok) return ok;
+  sink_.write_events_to(std::move(events));
+  if (auto ok = open_if_named(options_.table, table_); !ok) return ok;
+  return open_if_named(options_.summary, summary_);
 }
 
 /// Commits what was decided, as one transaction.
@@ -201,11 +239,11 @@ Result<void> Replay::apply_given_before(std::int64_t offset) {
 
 Result<void> Replay::read_all(const std::string& path) {
   auto lines = Lines::open(path);
-  if (!lines) return lines.error().within(path);
+  if (!lines) return lines.error();
   std::size_t step = 0;
   while (true) {
     auto line = lines->next();
-    if (!line) return line.error().within(path);
+    if (!line) return line.error();
     if (!line->has_value()) return {};
     if (auto ok = apply_given_before(offset_); !ok) return ok;
     pipeline_.hold(Message::copy_of(0, offset_++, -1, std::nullopt, **line));
@@ -230,14 +268,10 @@ Result<void> Replay::run() {
 Result<void> Replay::report(double seconds) {
   totals.seconds = seconds;
   Partition& partition = *pipeline_.find(0);
-  auto table = open_if_named(options_.table);
-  if (!table) return table.error();
-  if (*table != nullptr) {
-    if (auto ok = write_table(partition, context_, **table); !ok) return ok;
+  if (table_ != nullptr) {
+    if (auto ok = write_table(partition, context_, *table_); !ok) return ok;
   }
-  auto summary = open_if_named(options_.summary);
-  if (!summary) return summary.error();
-  if (*summary == nullptr) return {};
+  if (summary_ == nullptr) return {};
   std::vector<EpochEffect> effects;
   for (const AppliedEpoch& applied : sink_.effects) {
     const auto model = epochs_.find(applied.epoch);
@@ -245,22 +279,22 @@ Result<void> Replay::report(double seconds) {
     effects.push_back({applied.epoch, word(model->epoch().kind), model->epoch().instant,
                        applied.input_offset, applied.clock});
   }
-  if (auto ok = (*summary)->put_line(summary_json(partition, totals, effects, context_)); !ok) {
+  if (auto ok = summary_->put_line(summary_json(partition, totals, effects, context_)); !ok) {
     return ok;
   }
-  return (*summary)->finish();
+  return summary_->finish();
 }
 
 }  // namespace
 
 Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path) {
   auto lines = Lines::open(path);
-  if (!lines) return lines.error().within(path);
+  if (!lines) return lines.error();
   std::map<std::int64_t, Epoch> by_number;
   std::vector<AppliedEpoch> applied;
   for (std::size_t number = 1;; ++number) {
     auto line = lines->next();
-    if (!line) return line.error().within(path);
+    if (!line) return line.error();
     if (!line->has_value()) break;
     if (auto row = decode_applied(**line)) {
       applied.push_back(*row);
@@ -271,6 +305,12 @@ Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path) {
     auto epoch = decode_epoch(**line);
     if (!epoch) return epoch.error().within(path + ": line " + std::to_string(number));
     by_number[epoch->number] = std::move(*epoch);
+  }
+  if (applied.empty()) {
+    return Error{Errc::kBadInput,
+                 path +
+                     ": no epoch would be applied: the values of the statistics topic's "
+                     "applied/<partition>/<n> records are missing, which say where each was"};
   }
   std::sort(applied.begin(), applied.end(),
             [](const AppliedEpoch& a, const AppliedEpoch& b) { return a.epoch < b.epoch; });
@@ -288,17 +328,19 @@ Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path) {
 
 Result<ReplayTotals> replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder,
                             std::unique_ptr<Store> store, const std::string& store_uuid) {
-  auto events = open_if_named(options.events);
-  if (!events) return events.error();
+  if (auto ok = check_files(options); !ok) return ok.error();
   rules.own_epochs = !options.given_epochs;
   rules.partitioner.reset();  // one partition: every key is at home
-  Replay replay(options, std::move(rules), std::move(decoder), std::move(*events));
+  Replay replay(options, std::move(rules), std::move(decoder));
   const auto begin = std::chrono::steady_clock::now();
-  if (auto ok = replay.open(std::move(store), store_uuid); !ok) return ok.error();
+  if (auto ok = replay.take_up(std::move(store), store_uuid); !ok) {
+    return Error{Errc::kCorrupt, ok.error().what};  // whatever it is: not safe to go on from
+  }
+  if (auto ok = replay.open_outputs(); !ok) return ok.error();
   if (auto ok = replay.run(); !ok) return ok.error();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   if (auto ok = replay.report(took.count()); !ok) return ok.error();
-  return std::move(replay.totals);
+  return replay.totals;
 }
 
 }  // namespace segmentd

@@ -43,12 +43,15 @@ struct ReplayTotals {
 
 /// Reads an epochs file: the values of the model topic's `epoch/<n>` records and of the statistics
 /// topic's `applied/<partition>/<n>` records of one partition, a line each, in any order. Epochs
-/// that were not applied are passed over. kBadInput names the line.
+/// that were not applied are passed over. kBadInput names the line, or says that none was applied.
 Result<std::vector<GivenEpoch>> read_given_epochs(const std::string& path);
 
-/// Replays all inputs as partition 0 into `store`. A store that holds state already is taken up
-/// where it ended: records before its next offset are passed over. Epochs lie in the store beside
-/// the rows, under the keys of the model topic.
+/// Replays all inputs as partition 0 into `store`. A store that holds state already is gone on
+/// from: the first record of these inputs gets its next offset, and given epochs count from the
+/// first record ever replayed into it. Epochs lie in the store beside the rows, under the keys of
+/// the model topic. No output is begun unless the inputs are there and the state can be gone on
+/// from; then all are, before the first record. kCorrupt: the state is not safe to go on from, by
+/// damage or because it was made under other settings; kUnavailable: a file.
 Result<ReplayTotals> replay(const ReplayOptions& options, PipelineRules rules, Decoder decoder,
                             std::unique_ptr<Store> store, const std::string& store_uuid);
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "daemon/observe/words.hpp"
 #include "daemon/wire/json_writer.hpp"
@@ -221,6 +222,30 @@ std::string summary_json(const Partition& partition, const ReplayTotals& totals,
   json.number("records_per_second",
               totals.seconds > 0 ? static_cast<double>(totals.records) / totals.seconds : 0);
   json.end_object();
+  return text;
+}
+
+std::string describe(const ReplayTotals& totals) {
+  using namespace observe;
+  std::string text = std::to_string(totals.records) + " records";
+  const char* separator = ": ";
+  for (std::size_t o = 0; o < kWordCount<Outcome>; ++o) {
+    const auto outcome = static_cast<Outcome>(o);
+    std::uint64_t count = 0;
+    for (std::size_t t = 0; t < kWordCount<observe::RecordType>; ++t) {
+      count += totals.tally.records[static_cast<observe::RecordType>(t)][outcome];
+    }
+    if (count == 0) continue;
+    text += std::exchange(separator, ", ") + std::to_string(count) + " ";
+    text += observe::word(outcome);
+  }
+  text += "\n";
+  for (std::size_t r = 0; r < kWordCount<observe::RejectReason>; ++r) {
+    const auto reason = static_cast<observe::RejectReason>(r);
+    const std::uint64_t count = totals.tally.rejected[reason];
+    if (count == 0) continue;
+    text += "rejected " + std::to_string(count) + " " + std::string(observe::word(reason)) + "\n";
+  }
   return text;
 }
 

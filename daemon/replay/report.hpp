@@ -25,4 +25,7 @@ struct EpochEffect {
 std::string summary_json(const Partition& partition, const ReplayTotals& totals,
                          const std::vector<EpochEffect>& effects, const EncodeContext& context);
 
+/// What happened to the records, in a few lines for people, each ending in LF.
+std::string describe(const ReplayTotals& totals);
+
 }  // namespace segmentd

@@ -18,7 +18,7 @@ constexpr std::array kRoles{
 /// Small segments, because the newest one is never compacted and every restore reads it.
 constexpr std::int64_t kCompactedSegmentBytes = 64LL << 20;
 constexpr const char* kCompactedDirtyRatio = "0.2";
-/// How long a deletion stays readable: a state directory that was away for longer is rebuilt.
+/// How long a deletion stays readable: who reads again after longer than this may not hear of it.
 constexpr std::int64_t kDeletionsKeptMs = 24LL * 60 * 60 * 1000;
 /// librdkafka's default of message.max.bytes; every broker's default takes that much.
 constexpr std::int64_t kMessageBytesMaxDefault = 1'000'000;
@@ -149,9 +149,8 @@ void Judge::take(TopicRole role) {
   } else {
     judge_missing();
   }
-  for (const std::string& what : finding().problems) {
-    report_.problems.push_back("topic " + name + " (" + std::string(word(role)) + ") " + what);
-  }
+  const std::string who = "topic " + name + " (" + std::string(word(role)) + ") ";
+  for (const std::string& what : finding().problems) report_.problems.push_back(who + what);
 }
 
 void Judge::judge_input(const kafka::TopicDescription& topic) {
@@ -197,7 +196,7 @@ void Judge::judge_own(const kafka::TopicDescription& topic) {
   const auto deletions_kept = number_of(topic, "delete.retention.ms");
   if (is_compacted(finding().role) && deletions_kept && *deletions_kept < kDeletionsKeptMs) {
     note(" has delete.retention.ms = " + std::to_string(*deletions_kept) +
-         ": below a day, a state directory that was away overnight has to be rebuilt whole");
+         ", below a day: a reader that was away for longer than that may miss deletions");
   }
 }
 
@@ -262,6 +261,7 @@ std::string partitions_text(std::int32_t count) {
 
 std::vector<std::string> topic_names(const config::Settings& settings) {
   std::vector<std::string> names;
+  names.reserve(kRoles.size());
   for (const TopicRole role : kRoles) names.push_back(name_of(settings, role));
   return names;
 }

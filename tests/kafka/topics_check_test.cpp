@@ -200,11 +200,30 @@ TEST_F(Application, CheckReportsSettingsTogetherWithTheRest) {
   EXPECT_EQ(checked.code, 2) << checked.output;
   EXPECT_TRUE(checked.says("decimals = '99'")) << checked.output;
   EXPECT_TRUE(checked.says("kafka.linger.ms = 'soon'")) << checked.output;
-  EXPECT_TRUE(checked.says("skipped")) << "the kafka property may be what it connects with";
+  EXPECT_TRUE(checked.says("skipped  broker and topics"))
+      << "the kafka property may be what it connects with";
+  EXPECT_TRUE(checked.says("skipped  state directory")) << checked.output;
+  EXPECT_TRUE(checked.says("is free")) << checked.output;
   const Ran both = run("check", "--set decimals=99");
   EXPECT_EQ(both.code, 3) << both.output;
   EXPECT_TRUE(both.says("decimals = '99'")) << both.output;
   EXPECT_TRUE(both.says("(input) does not exist")) << both.output;
+}
+
+TEST_F(Application, CheckLooksAtEverythingThatTheRefusedSettingsLeaveCertain) {
+  ASSERT_EQ(run("topics create --input --partitions 4").code, 0);
+  fill_input(Partitioner::kConsistent);
+  const Ran checked = run("check",
+                          "--set colour=red --set kafka.no.such.thing=1 --set kafka.group.id=mine "
+                          "--set limits.overlay_rows=none");
+  EXPECT_EQ(checked.code, 2) << checked.output;
+  for (const char* expected :
+       {"colour (--set): is unknown", "kafka.no.such.thing", "kafka.group.id", "overlay_rows",
+        "(input): 4 partitions", "set input.partitioner = consistent", "can be made", "is free",
+        "5 problems"}) {
+    EXPECT_TRUE(checked.says(expected)) << expected << "\n" << checked.output;
+  }
+  EXPECT_FALSE(checked.says("skipped")) << checked.output;
 }
 
 TEST_F(Application, CheckSaysWhyNobodyAnswers) {

@@ -93,6 +93,46 @@ TEST_F(RocksStoreTest, ADirectoryThatCannotBeIsRefusedByName) {
   EXPECT_NE(store.error().what.find("partition-0"), std::string::npos);
 }
 
+TEST_F(RocksStoreTest, LookingReadsAndChangesNoByte) {
+  const RocksEnvironment environment{RocksOptions{}};
+  const auto none = RocksStore::look(environment, directory());
+  ASSERT_TRUE(none) << none.error().what;
+  EXPECT_EQ(*none, nullptr);
+  EXPECT_FALSE(fs::exists(directory())) << "looking makes nothing";
+  {
+    const auto store = opened(directory());
+    ASSERT_TRUE(store->write(puts({{"c/1", "one"}, {"c/2", "two"}}), Position{9, Instant{5}}));
+  }
+  const auto before = test::picture_of(directory());
+  {
+    const auto seen = RocksStore::look(environment, directory());
+    ASSERT_TRUE(seen && *seen) << seen.error().what;
+    EXPECT_EQ(scanned(**seen, ""), (Rows{{"c/1", "one"}, {"c/2", "two"}}));
+    EXPECT_EQ((*seen)->position(), (Position{9, Instant{5}}));
+    const Result<void> written = (*seen)->write(puts({{"c/1", "new"}}), Position{10, {}});
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::kMisconfigured);
+    const Result<void> flushed = (*seen)->flush();
+    ASSERT_FALSE(flushed);
+    EXPECT_EQ(flushed.error().what, written.error().what);
+    EXPECT_EQ(value_of(**seen, "c/1"), "one");
+    EXPECT_EQ((*seen)->position(), (Position{9, Instant{5}}));
+  }
+  EXPECT_EQ(test::picture_of(directory()), before);
+}
+
+TEST_F(RocksStoreTest, AStoreThatIsOpenMayBeLookedAt) {
+  const auto store = opened(directory());
+  ASSERT_TRUE(store->write(puts({{"c/1", "one"}}), Position{1, {}}));
+  ASSERT_TRUE(store->flush());
+  const auto seen = RocksStore::look(RocksEnvironment(RocksOptions{}), directory());
+  ASSERT_TRUE(seen && *seen) << seen.error().what;
+  EXPECT_EQ(value_of(**seen, "c/1"), "one");
+  ASSERT_TRUE(store->write(puts({{"c/1", "new"}}), Position{2, {}})) << "its holder goes on";
+  ASSERT_TRUE(store->flush());
+  EXPECT_EQ(value_of(**seen, "c/1"), "one") << "as of the opening";
+}
+
 /// Files of the store whose name ends so.
 std::vector<fs::path> files(const fs::path& directory, const std::string& ending) {
   std::vector<fs::path> found;
@@ -171,9 +211,11 @@ TEST_F(RocksStoreTest, AMissingFileIsCorrupt) {
     ASSERT_TRUE(store->write(puts({{"c/1", "one"}}), {}));
   }
   for (const fs::path& table : files(directory(), ".sst")) fs::remove(table);
-  const auto store = RocksStore::open(RocksEnvironment(RocksOptions{}), directory());
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().code, Errc::kCorrupt) << store.error().what;
+  for (const auto open : {&RocksStore::open, &RocksStore::look}) {
+    const auto store = open(RocksEnvironment(RocksOptions{}), directory());
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, Errc::kCorrupt) << store.error().what;
+  }
 }
 
 // --- a full disk: a small file system of its own, where that is allowed ---

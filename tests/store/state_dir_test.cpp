@@ -1,8 +1,10 @@
 // One process, one state directory: the lock, the identity, the places of partitions.
 #include "state/state_dir.hpp"
 
+#include <atomic>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -60,6 +62,45 @@ TEST_F(StateDirTest, AnotherApplicationsDirectoryIsRefused) {
   EXPECT_EQ(other.error().code, Errc::kMisconfigured);
   EXPECT_NE(other.error().what.find("'shop'"), std::string::npos) << other.error().what;
   EXPECT_TRUE(StateDir::open(directory(), "shop", "c")) << "the refused one let go of the lock";
+}
+
+TEST_F(StateDirTest, LookingNeedsNoLockAndChangesNothing) {
+  EXPECT_FALSE(StateDir::look(directory(), "shop"));
+  EXPECT_EQ(StateDir::holder(directory()), std::nullopt);
+  EXPECT_FALSE(fs::exists(directory())) << "looking makes nothing";
+  const auto holder = StateDir::open(directory(), "shop", "a1b2c3");
+  ASSERT_TRUE(holder);
+  const auto before = test::picture_of(directory());
+  {
+    const auto seen = StateDir::look(directory(), "shop");
+    ASSERT_TRUE(seen) << seen.error().what;
+    EXPECT_EQ(seen->instance(), "a1b2c3");
+    EXPECT_EQ(seen->partition(7), directory() / "partition-7");
+    EXPECT_EQ(StateDir::holder(directory()), std::to_string(::getpid()));
+    const auto other = StateDir::look(directory(), "warehouse");
+    ASSERT_FALSE(other);
+    EXPECT_NE(other.error().what.find("'shop'"), std::string::npos) << other.error().what;
+  }
+  EXPECT_EQ(test::picture_of(directory()), before);
+  EXPECT_FALSE(StateDir::open(directory(), "shop", "b")) << "it let go of a lock it never had";
+}
+
+TEST_F(StateDirTest, NobodyIsRefusedBecauseSomebodyAsksForTheHolder) {
+  ASSERT_TRUE(StateDir::open(directory(), "shop", "a"));
+  std::atomic<bool> done{false};
+  const auto ask = [&] {
+    while (!done) StateDir::holder(directory());
+  };
+  std::thread curious(ask);
+  std::thread as_curious(ask);
+  int refused = 0;
+  for (int i = 0; i < 200; ++i) {
+    if (!StateDir::open(directory(), "shop", "a")) ++refused;
+  }
+  done = true;
+  curious.join();
+  as_curious.join();
+  EXPECT_EQ(refused, 0);
 }
 
 TEST_F(StateDirTest, AnIdentityNobodyWroteIsCorrupt) {

@@ -4,6 +4,7 @@
 #include <cstdlib>  // mkdtemp
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -43,6 +44,19 @@ inline std::string content_of(const std::string& path) {
   std::ostringstream content;
   content << std::ifstream(path, std::ios::binary).rdbuf();
   return content.str();
+}
+
+/// Everything below a directory: time of the last change and content (a directory has none) by
+/// path.
+inline std::map<std::string, std::string> picture_of(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    const auto changed = entry.last_write_time().time_since_epoch().count();
+    files[entry.path().string()] =
+        std::to_string(changed) + " " +
+        (entry.is_regular_file() ? content_of(entry.path().string()) : std::string());
+  }
+  return files;
 }
 
 }  // namespace segmentd::test

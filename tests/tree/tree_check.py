@@ -70,7 +70,9 @@ CODE = ("state", "config", "daemon", "tests")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 METRIC = re.compile(r"\bsegmentd_[a-z0-9_]+")
 SETTING_SECTIONS = "input|orders|rejected|model|labels|output|table|topics|limits|rocksdb|http|log|clock"
-SETTING = re.compile(rf"`((?:{SETTING_SECTIONS})(?:\.[a-z0-9_]+)+)`")
+SETTING = rf"(?:{SETTING_SECTIONS})(?:\.[a-z0-9_]+)+"
+SETTING_QUOTED = re.compile(rf"`({SETTING})`")
+SETTING_BARE = re.compile(rf"\b({SETTING})")  # a schema's descriptions are plain text
 
 
 def strip_comments(text):
@@ -188,9 +190,11 @@ class Tree:
                 key = section + match[1]
                 if section != "kafka." and key not in documented:
                     self.say("config/REFERENCE.md", f"says nothing of the setting {key}")
-        for path in ["README.md", *self.files("deploy", "config", suffixes=".md")]:
+        for path in ["README.md", *self.files("deploy", "config", suffixes=".md"),
+                     *self.files("deploy/schemas", suffixes=".json")]:
             if path != "config/REFERENCE.md" and (self.root / path).is_file():
-                for key in SETTING.findall(self.text(path)):
+                named = SETTING_BARE if path.endswith(".json") else SETTING_QUOTED
+                for key in named.findall(self.text(path)):
                     if key not in documented and not any(d.startswith(key + ".") for d in documented):
                         self.say(path, f"names {key}, which is no setting")
 

@@ -114,6 +114,10 @@ class ABreach(unittest.TestCase):
         self.plant("deploy/data/README.md", "\nSet `input.colour`.\n")
         self.assert_found("deploy/data/README.md", "input.colour")
 
+    def test_a_setting_of_a_schema_that_does_not_exist(self):
+        self.plant("deploy/schemas/colour.schema.json", '{"description": "Set input.colour, not input.field.*."}\n')
+        self.assert_found("deploy/schemas/colour.schema.json", "input.colour")
+
     def test_an_undocumented_metric(self):
         self.plant("daemon/observe/metric_table.cpp", '\n// "segmentd_colour_total"\n')
         self.assert_found("deploy/METRICS.md", "segmentd_colour_total")

@@ -1,11 +1,14 @@
 // What `segmentd check` makes of a sample of the input and of a state directory, without a broker.
+#include <atomic>
 #include <memory>
 #include <span>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "daemon/check/input_sample.hpp"
+#include "daemon/check/reach.hpp"
 #include "daemon/check/state_check.hpp"
 #include "daemon/wire/partitioner.hpp"
 #include "state/codec.hpp"
@@ -143,6 +146,66 @@ TEST(Findings, TheWorstAreaCountsAndALineStaysALine) {
   EXPECT_EQ(findings.text(), "problem  a b\nproblem  c\n2 problems\n");
 }
 
+// --- how far it looks when settings are refused ---
+
+/// What is certain, in words; settings as --set gives them, by file where `toml` is not empty.
+std::string reach_with(const std::vector<std::string>& sets, const std::string& toml = "") {
+  const test::TempDirectory directory;
+  config::ConfigArguments arguments;
+  arguments.sets = {"currency=GBP"};
+  arguments.sets.insert(arguments.sets.end(), sets.begin(), sets.end());
+  if (!toml.empty()) arguments.file = directory.file("segmentd.toml", toml);
+  const auto is_kafka_property = [](const std::string& name) { return name != "no.such.thing"; };
+  config::ConfigChecks checks;
+  checks.kafka_refusal = [&](const std::string& name, const std::string& value) {
+    return !is_kafka_property(name) || value == "soon" ? std::string("is refused") : std::string();
+  };
+  const auto loaded = config::load_settings(arguments, {}, checks);
+  EXPECT_EQ(loaded.ok(), sets.empty() && toml.empty());
+  const Reach reach = reach_of(loaded, arguments.file, is_kafka_property);
+  return std::string(reach.broker ? "broker " : "") + (reach.state ? "state " : "") +
+         (reach.http ? "http " : "") + (reach.meaning ? "meaning " : "");
+}
+
+TEST(Reach, IsWholeUnlessAProblemConcernsWhatNamesThings) {
+  const std::string all = "broker state http meaning ";
+  EXPECT_EQ(reach_with({}), all);
+  EXPECT_EQ(reach_with({"colour=red", "model.margin=-1", "limits.queue_bytes=2", "workers=0"}),
+            all);
+  EXPECT_EQ(reach_with({"kafka.group.id=mine", "kafka.no.such.thing=1"}), all)
+      << "those are refused by name: nothing is spoken to in another way than was meant";
+}
+
+TEST(Reach, EndsWhereASettingIsRefused) {
+  EXPECT_EQ(reach_with({"brokers=a b"}), "state http meaning ");
+  EXPECT_EQ(reach_with({"output.table_topic=orders"}), "state http meaning ");
+  EXPECT_EQ(reach_with({"kafka.linger.ms=soon"}), "state http meaning ");
+  EXPECT_EQ(reach_with({"kafka.message.max.bytes=1"}), "state http meaning ");
+  EXPECT_EQ(reach_with({"application=?"}), "http meaning ");
+  EXPECT_EQ(reach_with({"input.topic=?"}), "http meaning ");
+  EXPECT_EQ(reach_with({"state_dir="}), "broker http meaning ");
+  EXPECT_EQ(reach_with({"http.address=here"}), "broker state meaning ");
+  EXPECT_EQ(reach_with({"decimals=99"}), "broker state http ");
+  EXPECT_EQ(reach_with({"currency=eur"}), "broker state http ");
+}
+
+TEST(Reach, EndsWhereAnUnknownNameIsProbablyOneOfThose) {
+  EXPECT_EQ(reach_with({"broker=kafka:9092"}), "state http meaning ");
+  EXPECT_EQ(reach_with({"input.topik=orders"}), "http meaning ");
+  EXPECT_EQ(reach_with({"statedir=/tmp"}), "broker http meaning ");
+  EXPECT_EQ(reach_with({"decimal=3"}), "broker state http ");
+  EXPECT_EQ(reach_with({"brokers:kafka"}), "state http meaning ") << "--set without =";
+  EXPECT_EQ(reach_with({}, "model.kk = 3\n[http]\nadress = \"127.0.0.1:1\"\n"), "broker state ");
+  config::ConfigArguments arguments;
+  const auto loaded = config::load_settings(
+      arguments, {{"SEGMENTD_CURRENCY", "GBP"}, {"SEGMENTD_BROKRS", "kafka:9092"}});
+  EXPECT_FALSE(reach_of(loaded, std::nullopt, [](const auto&) { return true; }).broker);
+}
+
+TEST(Reach, EndsAtOnceWhereTheFileIsNotReadable) {
+  EXPECT_EQ(reach_with({}, "decimals = \n"), "");
+}
+
 // --- the state directory ---
 
 struct StateCheckTest : testing::Test {
@@ -192,6 +255,40 @@ TEST_F(StateCheckTest, StateThatFitsIsRead) {
   ASSERT_EQ(found.metas.size(), 1U);
   EXPECT_EQ(found.metas[0].next_offset, 77);
   EXPECT_NE(findings.text().find("instance i1"), std::string::npos);
+}
+
+TEST_F(StateCheckTest, NoByteOfTheStateIsChanged) {
+  leave_state();
+  std::filesystem::create_directory(path + "/partition-2");  // its store was never made
+  const auto before = test::picture_of(path);
+  Findings findings;
+  check_state(settings(), 4, findings);
+  EXPECT_EQ(findings.problems(), 0U) << findings.text();
+  EXPECT_NE(findings.text().find("partition 2: nothing applied yet"), std::string::npos)
+      << findings.text();
+  EXPECT_EQ(test::picture_of(path), before);
+}
+
+TEST_F(StateCheckTest, ADaemonMayStartWhileItLooks) {
+  leave_state();
+  std::atomic<bool> done{false};
+  std::thread checking([&] {
+    while (!done) {
+      Findings findings;
+      check_state(settings(), 4, findings);
+      EXPECT_EQ(findings.problems(), 0U) << findings.text();
+    }
+  });
+  const RocksEnvironment environment{RocksOptions{}};
+  for (int i = 0; i < 20; ++i) {
+    const auto directory = StateDir::open(path, "segmentd", "i1");
+    EXPECT_TRUE(directory) << directory.error().what;
+    if (!directory) break;
+    const auto store = RocksStore::open(environment, directory->partition(1));
+    EXPECT_TRUE(store) << store.error().what;
+  }
+  done = true;
+  checking.join();
 }
 
 TEST_F(StateCheckTest, SettingsThatChangedItsMeaningAreNamed) {

@@ -331,7 +331,9 @@ TEST_F(Import, RefusesOptionsThatDoNotFit) {
     return summary ? std::nullopt : std::optional(summary.error().code);
   };
   EXPECT_EQ(code_with([](ImportOptions&) {}), std::nullopt);
-  EXPECT_EQ(code_with([](auto& o) { o.currency = ""; }), Errc::kMisconfigured);
+  for (const char* currency : {"", "eur", "EURO", "EU"}) {
+    EXPECT_EQ(code_with([&](auto& o) { o.currency = currency; }), Errc::kMisconfigured);
+  }
   EXPECT_EQ(code_with([](auto& o) { o.decimals = 9; }), Errc::kMisconfigured);
   EXPECT_EQ(code_with([](auto& o) { o.time_zone = "Nowhere"; }), Errc::kMisconfigured);
   EXPECT_EQ(code_with([](auto& o) { o.time_format = "when"; }), Errc::kMisconfigured);

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <fstream>
 #include <memory>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "daemon/replay/report.hpp"
+#include "daemon/wire/epoch_json.hpp"
 #include "state/memory_store.hpp"
 #include "state/rocks_store.hpp"
 #include "tests/support/pipeline_bench.hpp"
@@ -68,13 +72,17 @@ class Replaying : public testing::Test {
     options_.table = directory_.path("table");
     options_.summary = directory_.path("summary");
   }
-  ReplayTotals run(std::unique_ptr<Store> store = std::make_unique<MemoryStore>()) {
+  Result<ReplayTotals> attempt(std::unique_ptr<Store> store = std::make_unique<MemoryStore>(),
+                               PipelineRules rules = bench_rules()) {
     DecodeRules decode;
     decode.key = KeyMode::kNone;
     decode.currency = "GBP";
     decode.decimals = 3;
-    auto totals = replay(options_, bench_rules(), std::move(*Decoder::create(std::move(decode))),
-                         std::move(store), "uuid");
+    return replay(options_, std::move(rules), std::move(*Decoder::create(std::move(decode))),
+                  std::move(store), "uuid");
+  }
+  ReplayTotals run(std::unique_ptr<Store> store = std::make_unique<MemoryStore>()) {
+    auto totals = attempt(std::move(store));
     EXPECT_TRUE(totals) << totals.error().what;
     return totals ? *totals : ReplayTotals{};
   }
@@ -126,6 +134,15 @@ TEST_F(Replaying, GivenEpochsReproduceTheEvents) {
   EXPECT_NE(events(), reference().events);
 }
 
+TEST_F(Replaying, ForPeopleItIsSaidInBrief) {
+  options_.inputs = {directory_.file("in", ndjson(reference().input, 0, 10) + "{}\n{\n{\n")};
+  const std::string text = describe(run());
+  EXPECT_TRUE(text.starts_with("13 records: ")) << text;
+  EXPECT_NE(text.find(", 3 rejected\nrejected 2 malformed_json\nrejected 1 missing_field\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(Replaying, StateIsTakenUpWhereItEnded) {
   for (const bool given : {false, true}) {
     if (given) {
@@ -137,13 +154,14 @@ TEST_F(Replaying, StateIsTakenUpWhereItEnded) {
     std::vector<std::string> all = events();
     ASSERT_GT(all.size(), 100U);
     ASSERT_LT(all.size(), reference().events.size());
-    options_.inputs = {directory_.file("in", ndjson(reference().input))};
-    run(disk());
+    options_.inputs = {directory_.file("rest", ndjson(reference().input, 1'800))};
+    EXPECT_EQ(run(disk()).records, kRecords - 1'800);
     const std::vector<std::string> rest = events();
     all.insert(all.end(), rest.begin(), rest.end());
     EXPECT_EQ(all, reference().events) << given;
+    options_.inputs = {directory_.file("in", ndjson(reference().input))};
     run(disk());
-    EXPECT_TRUE(events().empty()) << "the same once more";
+    EXPECT_TRUE(events().empty()) << "orders sent again are known by their ids";
   }
 }
 
@@ -238,8 +256,103 @@ TEST_F(Replaying, AnEpochsFileIsRefusedWithItsLine) {
                     "\n")
                 .find("epoch 9 was applied but is not here"),
             std::string::npos);
-  EXPECT_EQ(problem(""), "(none)");
   EXPECT_FALSE(read_given_epochs(directory_.path("nowhere")));
+}
+
+TEST_F(Replaying, AnEpochsFileThatAppliesNothingIsRefused) {
+  std::string epochs;  // without where they were applied
+  for (const std::string& line : lines_of(directory_.file("both", reference().epochs))) {
+    if (decode_epoch(line)) epochs += line + "\n";
+  }
+  ASSERT_NE(epochs, "");
+  for (const std::string& text : {std::string(), epochs}) {
+    const auto given = read_given_epochs(directory_.file("epochs", text));
+    ASSERT_FALSE(given);
+    EXPECT_EQ(given.error().code, Errc::kBadInput);
+    EXPECT_NE(given.error().what.find("applied/<partition>/<n>"), std::string::npos)
+        << given.error().what;
+  }
+}
+
+TEST_F(Replaying, StateThatIsNotSafeToGoOnFromIsRefusedBeforeAnythingIsWritten) {
+  options_.inputs = {directory_.file("in", ndjson(reference().input, 0, 100))};
+  run(disk());
+  directory_.file("events", "of before");
+  PipelineRules other = bench_rules();
+  other.partition.fingerprint += "decimals=7\n";
+  const auto refused = attempt(disk(), other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kCorrupt);
+  EXPECT_NE(refused.error().what.find("decimals"), std::string::npos) << refused.error().what;
+  EXPECT_EQ(content_of(options_.events), "of before");
+}
+
+TEST_F(Replaying, FilesThatCannotBeAreFoundBeforeTheFirstRecord) {
+  const std::string input = directory_.file("in", ndjson(reference().input, 0, 100));
+  directory_.file("events", "of before");
+  const ReplayOptions sound = options_;
+  const auto code_with = [&](auto change) {
+    options_ = sound;
+    options_.inputs = {input};
+    change(options_);
+    const auto done = attempt(disk());
+    return done ? std::nullopt : std::optional(done.error().code);
+  };
+  const std::string absent = directory_.path("absent/file");
+  EXPECT_EQ(code_with([&](auto& o) { o.inputs.push_back(absent); }), Errc::kUnavailable);
+  EXPECT_EQ(code_with([&](auto& o) { o.inputs.push_back(directory_.path("state")); }),
+            Errc::kUnavailable)
+      << "a directory";
+  EXPECT_EQ(content_of(options_.events), "of before");
+  EXPECT_EQ(code_with([&](auto& o) { o.table = absent; }), Errc::kUnavailable);
+  EXPECT_EQ(code_with([&](auto& o) { o.summary = absent; }), Errc::kUnavailable);
+  EXPECT_EQ(disk()->position(), std::nullopt) << "nothing was replayed";
+  EXPECT_EQ(code_with([](auto&) {}), std::nullopt);
+}
+
+TEST_F(Replaying, NoFileIsReadAndWrittenOrWrittenTwice) {
+  const std::string content = ndjson(reference().input, 0, 100);
+  options_.inputs = {directory_.file("in", content)};
+  std::filesystem::create_hard_link(directory_.path("in"), directory_.path("other-name"));
+  for (const std::string& output : {directory_.path("in"), directory_.path("other-name")}) {
+    options_.table = output;
+    const auto refused = attempt();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::kMisconfigured);
+    EXPECT_EQ(content_of(directory_.path("in")), content);
+  }
+  options_.table = directory_.path("./summary");
+  const auto twice = attempt();
+  ASSERT_FALSE(twice);
+  EXPECT_NE(twice.error().what.find("two outputs"), std::string::npos) << twice.error().what;
+  options_.table = options_.summary = "/dev/null";
+  EXPECT_TRUE(attempt());
+}
+
+/// The beginnings of keys that the first table of state/FORMAT.md tells.
+std::vector<std::string> told_keys() {
+  std::vector<std::string> keys;
+  std::istringstream page(content_of(SEGMENTD_SOURCE_DIR "/state/FORMAT.md"));
+  for (std::string line; std::getline(page, line) && line != "## Words";) {
+    if (!line.starts_with("| `")) continue;
+    const std::string key = line.substr(3, line.find('`', 3) - 3);
+    keys.push_back(key.substr(0, key.find('<')));
+  }
+  return keys;
+}
+
+TEST_F(Replaying, StateHoldsNoOtherKeysThanItsFormatTells) {
+  options_.inputs = {directory_.file("in", ndjson(reference().input))};
+  run(disk());
+  const std::vector<std::string> told = told_keys();
+  std::set<std::string> seen;
+  ASSERT_TRUE(disk()->scan("", [&](std::string_view key, std::string_view) {
+    const auto found =
+        std::find_if(told.begin(), told.end(), [&](const auto& t) { return key.starts_with(t); });
+    seen.insert(found == told.end() ? "untold: " + std::string(key) : *found);
+    return Result<void>();
+  }));
+  EXPECT_EQ(seen, (std::set<std::string>{"META", "c/", "epoch/"}));
 }
 
 }  // namespace

@@ -186,6 +186,17 @@ TEST(Topics, ThatWouldRefuseWritesAreRefused) {
       << "no topic takes what may be written";
 }
 
+TEST(Topics, DeletionsThatAreSoonForgottenAreNoted) {
+  auto found = sound_topics();
+  found["shop-changelog"].settings["delete.retention.ms"] = "3600000";
+  const TopicReport report = judge_topics(shop(), found);
+  EXPECT_TRUE(report.usable()) << joined(report.problems);
+  ASSERT_EQ(report.notes.size(), 1U);
+  EXPECT_EQ(report.notes[0],
+            "topic shop-changelog has delete.retention.ms = 3600000, below a day: a reader that "
+            "was away for longer than that may miss deletions");
+}
+
 TEST(Topics, AllProblemsAreSaidAtOnce) {
   auto found = sound_topics();
   found["orders"].settings["cleanup.policy"] = "compact";
