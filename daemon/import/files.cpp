@@ -36,7 +36,10 @@ bool are_one_file(const Place& a, const Place& b) {
   }
   if (one || other) return false;
   std::error_code failed;
-  return fs::weakly_canonical(a.path, failed) == fs::weakly_canonical(b.path, failed);
+  const auto place = [&failed](const std::string& path) {
+    return fs::weakly_canonical(fs::absolute(path, failed), failed);
+  };
+  return place(a.path) == place(b.path);
 }
 
 Error unavailable(const std::string& path, const char* why) {
