@@ -149,7 +149,8 @@ struct OrderSettings {
                            {"orders.remembered",
                             "Orders and refunds of a customer that stay open to change. Older ones "
                             "are folded into totals; "
-                            "a later record about one of those is rejected as `too_old`."},
+                            "a later record about one of those is rejected as `too_old`. Above "
+                            "3333 a row may outgrow kafka.message.max.bytes: raise that too."},
                            512,
                            1,
                            100'000};

@@ -238,8 +238,8 @@ struct TransactionResult {
   Outcome outcome = Outcome::kUnknown;
   std::string what;              // why not, in words; empty when committed
   std::vector<Written> written;  // when committed: each partition written, in no order
-  /// When not: the broker refused a record for this partition for what it is (too large, invalid),
-  /// and will again; -1 = not that.
+  /// When not: the broker refused a record of this partition as too large, and will again; -1 = not
+  /// that.
   std::int32_t refused_partition = -1;
 };
 

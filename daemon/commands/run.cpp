@@ -36,7 +36,8 @@ constexpr milliseconds kModelTimeout{60'000};
 /// How long the worker may be away from its loop: longer than librdkafka's longest blocking call
 /// here.
 constexpr milliseconds kStall{120'000};
-constexpr std::chrono::seconds kShutdownPatience{45};
+/// A commit, a replaced producer, leaving and closing may each take their time-out.
+constexpr std::chrono::seconds kShutdownPatience{85};
 constexpr std::chrono::hours kAsideInterval{1};
 constexpr std::uintmax_t kRoomBytes = 64ULL << 20;
 

@@ -207,7 +207,8 @@ KafkaError KafkaTransactionLog::abort_now() {
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
   if (producer_->stray()) state_ = State::kReplaceFirst;
-  return {outcome, std::move(what), {}, -1};
+  if (outcome == Outcome::kAborted && what.empty()) what = producer_->delivery_failure();
+  return {outcome, std::move(what), {}, producer_->refused_partition()};
 }
 
 /// The group's coordinator refused our offsets, so no commit was ever asked for.

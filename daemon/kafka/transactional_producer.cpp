@@ -22,11 +22,10 @@ const std::vector<Property> kTuned = {
 
 constexpr std::int64_t kUntouched = -2;
 
-/// The broker does not take the record, now or later.
+/// The record is too large for its topic, now and later.
 bool is_refusal(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-         code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
-         code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+         code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
 }
 
 milliseconds left_until(Clock::time_point until) {
@@ -147,7 +146,8 @@ void TransactionalProducer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* m
     self->refused_partition_ = message->partition;
   }
   if (self->delivery_failure_.empty()) {
-    // Not rd_kafka_message_errstr(): of a record that was to be written it gives the record's bytes.
+    // Not rd_kafka_message_errstr(): of a record that was to be written it gives the record's
+    // bytes.
     self->delivery_failure_ = self->options_.topics[topic] + "/" +
                               std::to_string(message->partition) + ": " + describe(message->err);
   }

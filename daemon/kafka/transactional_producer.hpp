@@ -45,7 +45,7 @@ class TransactionalProducer {
   std::vector<Written> written() const { return written_.list(); }
   /// The first record that could not be delivered, and why; empty = none.
   const std::string& delivery_failure() const { return delivery_failure_; }
-  /// The partition of the first record refused for what it is; -1 = none.
+  /// The partition of the first record that was refused as too large; -1 = none.
   std::int32_t refused_partition() const { return refused_partition_; }
   void forget();
 

@@ -19,8 +19,8 @@ struct PartitionGauges {
   std::optional<std::int64_t> lag_records =
       std::nullopt;  // log end minus committed offset; nullopt = not known yet
   std::optional<double> clock_lag_seconds = std::nullopt;  // wall clock minus the partition's clock
-  std::uint64_t held_records = 0;            // read, waiting for slower partitions (event clock)
-  std::uint64_t restore_rows_remaining = 0;  // changelog records still to be read
+  std::uint64_t held_records = 0;                          // read, waiting for slower partitions
+  std::uint64_t restore_rows_remaining = 0;                // changelog records still to be read
 };
 
 /// Customers now in one segment, and the net money they have brought, in minor units.

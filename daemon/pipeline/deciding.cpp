@@ -122,7 +122,7 @@ void Partition::adopt(std::shared_ptr<const Model> model) {
   const Instant as_of = meta_.clock.value_or(model->epoch().instant);
   sweep_ = Sweep{Sweep::Kind::kRelabel, as_of, meta_.epoch};
   meta_.epoch = number;
-  segmenter_.adopt(std::move(model), as_of, meta_.evaluated_upto);
+  segmenter_.adopt(std::move(model), as_of, aged_at_ ? aged_at_ : meta_.evaluated_upto);
   const std::vector<std::string> ids = segmenter_.movers();
   movers_.assign(ids.begin(), ids.end());
   const AppliedEpoch applied{number_, number, meta_.next_offset, meta_.clock};

@@ -134,6 +134,7 @@ Result<Pipeline::Next> Pipeline::advance(Instant wall) {
     }
     if (spent) return Next::kCommit;
     if (!awaiting) return Next::kIdle;
+    if (any_behind_newest()) continue;
     if (!evaluate(wall)) return Next::kContinue;
     for (const auto& [number, partition] : partitions_) aged += partition->segmenter().customers();
     if (aged > kAgedMax) return Next::kCommit;
@@ -149,9 +150,18 @@ std::optional<Instant> Pipeline::first_awaiting() const {
   return first;
 }
 
+/// One whose sweep has just ended may have a newer epoch to adopt before anything is judged.
+bool Pipeline::any_behind_newest() const {
+  const auto newest = epochs_.newest();
+  return newest != nullptr &&
+         std::any_of(partitions_.begin(), partitions_.end(), [&](const auto& p) {
+           return !p.second->sweeping() && p.second->meta().epoch < newest->epoch().number;
+         });
+}
+
 /// Every partition of ours is here and stands at an evaluation instant, or has nothing more to read
-/// now. Beyond the bound of held records nobody is waited for: the judgement takes the others as
-/// they are.
+/// now. Beyond the bound of held records a slower one is not waited for: the judgement takes it as
+/// it is. One that is being restored is, for that needs no reading.
 bool Pipeline::all_have_met() const {
   const bool here = std::all_of(expected_.begin(), expected_.end(), [this](std::int32_t expected) {
     return partitions_.contains(expected);
@@ -159,17 +169,17 @@ bool Pipeline::all_have_met() const {
   const bool met = std::all_of(partitions_.begin(), partitions_.end(), [](const auto& p) {
     return p.second->awaiting() || p.second->at_end();
   });
-  return (here && met) || held_bytes() > rules_.held_bytes_max;
+  return here && (met || held_bytes() > rules_.held_bytes_max);
 }
 
 /// In service one partition that is behind must not hold up the events of the others for long. Over
 /// history (more than one interval behind the wall clock) it may: a judgement over customers of
 /// different times would be wrong for good.
 bool Pipeline::patience_is_over(Instant at, Instant wall) {
-  if (!waiting_ || waiting_->at != at) waiting_ = Wait{at, wall};
+  if (!waiting_ || waiting_->at != at || wall < waiting_->since) waiting_ = Wait{at, wall};
   if (rules_.partition.event_clock) return false;
-  if (wall - at > rules_.partition.evaluate_every_ms) return false;
-  return wall - waiting_->since >= rules_.meet_patience_ms;
+  const bool history = waiting_->since - at > rules_.partition.evaluate_every_ms;
+  return wall - waiting_->since >= (history ? rules_.history_patience_ms : rules_.meet_patience_ms);
 }
 
 /// Judges the first instant that somebody stands at, if it is ours to judge, and lets them go on.

@@ -18,9 +18,10 @@
 //
 // The model: whoever owns partition 0 judges, at fixed instants of the clock, whether a new epoch
 // is due. All partitions of the process meet at each instant, those that are still being restored
-// too, so that the judgement sees everybody as of it; with the wall clock, once history is behind,
-// nobody is waited for longer than meet_patience_ms. The epoch is published in a transaction of
-// partition 0 and adopted right after that commit, before the next record.
+// too, so that the judgement sees everybody as of it; with the wall clock nobody is waited for
+// longer than meet_patience_ms, over history longer than history_patience_ms. The epoch is
+// published in a transaction of partition 0 and adopted right after that commit, before the next
+// record.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +59,8 @@ struct PipelineRules {
   /// In service (wall clock, history behind): how long partitions wait at an evaluation instant for
   /// one that is slower or being restored.
   std::int64_t meet_patience_ms = 10 * kMsPerSecond;
+  /// The same while history is caught up with.
+  std::int64_t history_patience_ms = 5 * kMsPerMinute;
 };
 
 class Pipeline {
@@ -129,6 +132,7 @@ class Pipeline {
 
   std::optional<Reject> check_partition(const Message& message, const Record& record);
   Budget budget_left() const;
+  bool any_behind_newest() const;
   bool all_have_met() const;
   bool patience_is_over(Instant at, Instant wall);
   std::optional<Instant> first_awaiting() const;

@@ -83,6 +83,8 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
       ++commit_tally_.transactions[observe::TransactionOutcome::kAborted];
       observe::log_limited(limit_, "aborted", parts_.wall(), LogLevel::kInfo,
                            "transaction aborted; the same goes out again", {{"what", result.what}});
+      note_refusal(result);
+      park_refused();
       // W4. The first abort is an ordinary rebalance; then give the broker time.
       if (++aborts_in_a_row_ > kAbortsInARowMax) std::this_thread::sleep_for(kAbortPause);
       return Commit::kAborted;
@@ -100,7 +102,7 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
     doubts_[offset.partition] = offset_mark(offset.metadata).value_or(OffsetMark{});
   }
   producer_broken_ = true;
-  if (result.refused_partition >= 0) refused_[result.refused_partition].push_back(result.what);
+  note_refusal(result);
   return Commit::kInDoubt;
 }
 
@@ -135,7 +137,8 @@ void Worker::store_one(std::int32_t partition, std::int64_t changelog_offset) {
   auto stored = parts_.pipeline.committed(partition, changelog_offset, now);
   parts_.metrics.publish(p->tally());
   p->tally() = {};
-  if (!stored) give_up(partition, stored.error());
+  if (!stored) return give_up(partition, stored.error());
+  room_waits_.erase(partition);
 }
 
 /// Whatever becomes of the partitions in doubt, nothing can be committed before this was done.
@@ -197,6 +200,10 @@ void Worker::resolve() {
   }
   park_refused();
   filling_ = parts_.pipeline.touched();
+}
+
+void Worker::note_refusal(const TransactionResult& result) {
+  if (result.refused_partition >= 0) refused_[result.refused_partition].push_back(result.what);
 }
 
 /// The same record, refused by the broker for what it is over and over.

@@ -11,7 +11,7 @@ using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
 constexpr milliseconds kCommittedTimeout{10'000};
-constexpr milliseconds kWatermarksTimeout{10'000};
+constexpr milliseconds kRoomLookMax{600'000};
 constexpr milliseconds kRejoinTimeout{10'000};
 constexpr milliseconds kRestoreLater{1'000};
 
@@ -84,7 +84,7 @@ void Worker::activate(Restored restored) {
     restore_later(p, committed.error().what);
     return;
   }
-  const auto from = starting_offset(*partition, committed->front());
+  const auto from = starting_offset(*partition, committed->front(), restored.input);
   if (!from) return;
   partition->start_at(*from);
   // Where `latest` was is known to nobody else before the first commit.
@@ -121,15 +121,18 @@ void Worker::not_restored(std::int32_t partition, observe::ParkReason reason, co
 /// Where to read from: META and the group's offset have to agree; without an offset META is the
 /// truth. nullopt = not now, or parked.
 std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
-                                                    const CommittedOffset& committed) {
+                                                    const CommittedOffset& committed,
+                                                    const Watermarks& input) {
   const Meta& meta = partition.meta();
   const std::int32_t p = committed.partition;
   const std::string own = std::to_string(meta.txn_seq);
   if (meta.txn_seq > 0) {
     if (!committed.next_offset) return meta.next_offset;
     const std::optional<OffsetMark> found = offset_mark(committed.metadata);
-    if (found && *found == partition.restored_mark() &&
-        *committed.next_offset == meta.next_offset) {
+    const OffsetMark& restored = partition.restored_mark();
+    const bool same = found && found->txn_seq == restored.txn_seq &&
+                      (found->writer == restored.writer || found->writer.empty());
+    if (same && *committed.next_offset == meta.next_offset) {
       return meta.next_offset;
     }
     // The offset may show before the changelog's end does; but not for long.
@@ -152,12 +155,7 @@ std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
                   "group was used by another program. Start a new application id");
     return std::nullopt;
   }
-  auto marks = parts_.broker.watermarks(parts_.input_topic, p, kWatermarksTimeout);
-  if (!marks) {
-    restore_later(p, marks.error().what);
-    return std::nullopt;
-  }
-  return rules_.start_at_earliest ? marks->first : marks->stable_end;
+  return rules_.start_at_earliest ? input.first : input.stable_end;
 }
 
 // --- what cannot go on ---
@@ -185,16 +183,23 @@ void Worker::park(std::int32_t partition, observe::ParkReason reason, const std:
   if (partition < 0 || parked_.contains(partition)) return;
   const bool was_active = parts_.pipeline.remove(partition) != nullptr;
   if (was_active) source_->ignore(partition);
-  parked_[partition] = {reason, what, was_active, SteadyClock::now()};
+  milliseconds& wait = room_waits_[partition];
+  wait = wait.count() == 0 ? rules_.room_look : std::min(2 * wait, kRoomLookMax);
+  parked_[partition] = {reason, what, was_active, SteadyClock::now() + wait};
   tell_expected();
   observe::log_line(LogLevel::kError, "parked",
                     {{"partition", partition}, {"reason", observe::word(reason)}, {"what", what}});
+  end_if_all_parked();
+}
+
+/// A partition parked for a full disk comes back by itself: it is not the end.
+void Worker::end_if_all_parked() {
   const bool for_good = std::none_of(parked_.begin(), parked_.end(), [](const auto& p) {
     return p.second.reason == observe::ParkReason::kDiskFull;
   });
-  if (for_good && parked_.size() == owned_.size()) {
-    end(WorkerEnd::Kind::kState, "every partition is parked; the first: " + what);
-  }
+  if (!for_good || parked_.empty() || parked_.size() < owned_.size()) return;
+  end(WorkerEnd::Kind::kState,
+      "every partition is parked; the first: " + parked_.begin()->second.what);
 }
 
 /// What became of a partition that was at work.
@@ -219,9 +224,8 @@ void Worker::retry_parked() {
   const SteadyTime now = SteadyClock::now();
   for (auto it = parked_.begin(); it != parked_.end();) {
     auto& [partition, parked] = *it;
-    const bool due = parked.reason == observe::ParkReason::kDiskFull &&
-                     now - parked.tried_at >= rules_.room_look;
-    if (due) parked.tried_at = now;
+    const bool due = parked.reason == observe::ParkReason::kDiskFull && now >= parked.retry_at;
+    if (due) parked.retry_at = now + rules_.room_look;
     if (!due || !parts_.has_room()) {
       ++it;
       continue;

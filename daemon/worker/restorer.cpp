@@ -1,5 +1,6 @@
 #include "daemon/worker/restorer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -15,7 +16,8 @@ using observe::ParkReason;
 
 constexpr std::size_t kBatchRecords = 20'000;
 constexpr milliseconds kReadWait{100};
-constexpr milliseconds kFenceTimeout{30'000};
+constexpr milliseconds kFenceTimeout{10'000};
+constexpr milliseconds kQuestion{2'000};  // a cancellation waits for the answer
 /// How long the changelog's end may stay behind an open transaction before its writer is fenced.
 constexpr milliseconds kHiddenEndPatience{1'000};
 constexpr milliseconds kRetryPause{250};
@@ -59,13 +61,16 @@ void Restorer::request(std::int32_t partition) {
   changed_.notify_all();
 }
 
-void Restorer::cancel(std::int32_t partition) {
+void Restorer::cancel(std::span<const std::int32_t> partitions) {
+  const auto among = [partitions](std::int32_t p) {
+    return std::find(partitions.begin(), partitions.end(), p) != partitions.end();
+  };
   std::unique_lock lock(mutex_);
-  std::erase(wanted_, partition);
-  if (current_ == partition) current_cancelled_ = true;
-  changed_.wait(lock, [&] { return current_ != partition; });
-  std::erase_if(done_, [&](const Restored& r) { return r.partition == partition; });
-  remaining_.erase(partition);
+  std::erase_if(wanted_, among);
+  current_cancelled_ = current_cancelled_ || among(current_);
+  changed_.wait(lock, [&] { return !among(current_); });
+  std::erase_if(done_, [&](const Restored& r) { return among(r.partition); });
+  for (const std::int32_t p : partitions) remaining_.erase(p);
 }
 
 std::optional<Restored> Restorer::take() {
@@ -123,16 +128,18 @@ Restored Restorer::restore(std::int32_t partition) {
   auto opened =
       Partition::open(parts_.rules, partition, std::move(*store), parts_.epochs, parts_.new_uuid());
   if (!opened) return {partition, opened.error(), opening_reason(opened.error())};
-  if (auto same = compare_with_input(**opened); !same) {
+  auto marks = parts_.broker.watermarks(parts_.input_topic, partition, kQuestion);
+  if (!marks) return {partition, marks.error(), ParkReason::kInputRecreated};
+  if (auto same = compare_with_input(**opened, *marks); !same) {
     return {partition, same.error(), ParkReason::kInputRecreated};
   }
-  return {partition, std::move(opened), reason};
+  return {partition, std::move(opened), reason, *marks};
 }
 
 /// Everything that was published before we had this partition is known before it decides: an epoch
 /// that its last owner published and did not live to adopt, too.
 Result<void> Restorer::wait_for_epochs(std::int32_t partition) {
-  auto marks = parts_.broker.watermarks(parts_.model_topic, 0, kInputPatience);
+  auto marks = parts_.broker.watermarks(parts_.model_topic, 0, kQuestion);
   if (!marks) return marks.error();
   while (parts_.model_position() < marks->stable_end) {
     if (cancelled(partition)) return cancelled_error();
@@ -143,20 +150,21 @@ Result<void> Restorer::wait_for_epochs(std::int32_t partition) {
 
 /// What was applied last has to lie in the input still, as it was: else the topic was made anew,
 /// and the next offset names another record. What retention has deleted cannot be compared.
-Result<void> Restorer::compare_with_input(const Partition& partition) {
+Result<void> Restorer::compare_with_input(const Partition& partition, const Watermarks& marks) {
   const LastApplied& last = partition.meta().last_applied;
-  if (last.offset < 0) return {};
-  auto marks = parts_.broker.watermarks(parts_.input_topic, partition.number(), kInputPatience);
-  if (!marks) return marks.error();
-  if (last.offset < marks->first) return {};
+  if (last.offset < marks.first) return {};
   const ReadFrom from[] = {{partition.number(), last.offset}};
   auto reader = parts_.broker.open_reader(parts_.input_topic, from);
   if (!reader) return reader.error();
   std::vector<Message> found;
   const auto until = SteadyClock::now() + kInputPatience;
-  while (found.empty() && last.offset < marks->end) {
+  while (found.empty() && last.offset < marks.end) {
     if (cancelled(partition.number())) return cancelled_error();
-    if (auto read = (*reader)->read(found, 1, kReadWait); !read) return read.error();
+    if (auto read = (*reader)->read(found, 1, kReadWait); !read) {
+      // Out of range by now: retention was quicker, and the next time there is nothing to compare.
+      const bool gone = read.error().code == Errc::kCorrupt;
+      return gone ? Error{Errc::kRetry, read.error().what} : read.error();
+    }
     if ((*reader)->progress(partition.number()).at_stable_end) break;
     if (SteadyClock::now() > until) return Error{Errc::kRetry, "the input does not answer"};
   }
@@ -166,7 +174,7 @@ Result<void> Restorer::compare_with_input(const Partition& partition) {
   if (same) return {};
   return Error{Errc::kBadInput,
                "the record applied last, at offset " + std::to_string(last.offset) +
-                   ", is not in the input any more (it ends at " + std::to_string(marks->end) +
+                   ", is not in the input any more (it ends at " + std::to_string(marks.end) +
                    "): the topic was made anew. Start a new application id (setting "
                    "`application`), or set input.topic to the topic the state was made from"};
 }
@@ -180,14 +188,17 @@ Result<void> Restorer::read_changelog(std::int32_t partition, Store& store, Park
   auto reader = parts_.broker.open_reader(parts_.changelog_topic, froms);
   if (!reader) return reader.error();
   SteadyClock::time_point seen_moving = SteadyClock::now();
+  SteadyClock::time_point answered = seen_moving;
   while (true) {
     if (cancelled(partition)) return cancelled_error();
     auto any = read_batch(**reader, partition, store, reason);
-    if (!any && any.error().code == Errc::kRetry) {
+    if (!any && any.error().code == Errc::kRetry &&
+        SteadyClock::now() - answered < kInputPatience) {
       std::this_thread::sleep_for(kRetryPause);
       continue;
     }
-    if (!any) return any.error();
+    if (!any) return any.error();  // the others are not kept waiting for this one
+    answered = SteadyClock::now();
     const ReadProgress progress = (*reader)->progress(partition);
     if (progress.complete()) break;
     const SteadyClock::time_point now = SteadyClock::now();

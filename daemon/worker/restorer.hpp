@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -52,6 +53,7 @@ struct Restored {
   Result<std::unique_ptr<Partition>> opened;
   /// Where it failed: what the partition is to be parked for, should it stay so.
   observe::ParkReason reason = observe::ParkReason::kStoreError;
+  Watermarks input{};  // asked where there was no state
 };
 
 /// request, cancel and take are for one thread; the work is done in a thread of its own.
@@ -63,8 +65,8 @@ class Restorer {
   Restorer& operator=(const Restorer&) = delete;
 
   void request(std::int32_t partition);
-  /// Returns when nothing of this partition is open here any more.
-  void cancel(std::int32_t partition);
+  /// Returns when nothing of these partitions is open here any more.
+  void cancel(std::span<const std::int32_t> partitions);
   /// The next one that is done; nullopt = none yet.
   std::optional<Restored> take();
   /// Changelog records still to be read; 0 when not restoring.
@@ -77,7 +79,7 @@ class Restorer {
   Result<bool> read_batch(LogReader& reader, std::int32_t partition, Store& store,
                           observe::ParkReason& reason);
   Result<void> wait_for_epochs(std::int32_t partition);
-  Result<void> compare_with_input(const Partition& partition);
+  Result<void> compare_with_input(const Partition& partition, const Watermarks& marks);
   Result<void> fence_writer(Store& store);
   bool cancelled(std::int32_t partition) const;
 

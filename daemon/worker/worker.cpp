@@ -200,8 +200,8 @@ void Worker::on_lost(std::span<const std::int32_t> partitions) {
 
 void Worker::release(std::span<const std::int32_t> partitions) {
   const std::vector<std::int32_t> gone(partitions.begin(), partitions.end());
+  parts_.restorer.cancel(gone);
   for (const std::int32_t p : gone) {
-    parts_.restorer.cancel(p);
     parts_.pipeline.remove(p);  // closes its store
     owned_.erase(p);
     parked_.erase(p);
@@ -213,6 +213,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     dropped_.erase(p);
   }
   tell_expected();
+  end_if_all_parked();
   filling_ = parts_.pipeline.touched();
 }
 

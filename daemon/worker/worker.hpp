@@ -95,7 +95,7 @@ class Worker final : public RebalanceListener {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
     std::string what;
     bool was_active = false;
-    std::chrono::steady_clock::time_point tried_at{};
+    std::chrono::steady_clock::time_point retry_at{};  // of one parked for a full disk
   };
   // --- the round ---
   void round();
@@ -110,10 +110,12 @@ class Worker final : public RebalanceListener {
   // --- partitions ---
   void take_restored();
   void retry_parked();
+  void end_if_all_parked();
   void rejoin_if_needed();
   void activate(Restored restored);
   std::optional<std::int64_t> starting_offset(const Partition& partition,
-                                              const CommittedOffset& committed);
+                                              const CommittedOffset& committed,
+                                              const Watermarks& input);
   void not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error);
   void restore_again(std::int32_t partition, observe::ParkReason reason, const std::string& why);
   void restore_later(std::int32_t partition, const std::string& why);
@@ -134,6 +136,7 @@ class Worker final : public RebalanceListener {
   void store_one(std::int32_t partition, std::int64_t changelog_offset);
   bool replace_producer();
   void resolve();
+  void note_refusal(const TransactionResult& result);
   void park_refused();
   void flush_stores();
 
@@ -150,6 +153,7 @@ class Worker final : public RebalanceListener {
   GroupStamp noted_;
   std::set<std::int32_t> owned_;
   std::map<std::int32_t, Parked> parked_;
+  std::map<std::int32_t, milliseconds> room_waits_;  // grows until a write succeeds
   std::map<std::int32_t, int> restore_attempts_;
   std::map<std::int32_t, SteadyTime> restore_not_before_;
   /// W3: what was to be committed in a transaction whose outcome is not known. While there is any,

@@ -91,6 +91,7 @@ class WorkerTest : public testing::Test {
         return;
       }
       read_model();
+      rejoins_ = source.rejoins;
       script(source);
     };
     WorkerParts parts{[&](RebalanceListener& listener) -> Result<std::unique_ptr<Source>> {
@@ -209,6 +210,7 @@ class WorkerTest : public testing::Test {
   std::map<std::int32_t, int> set_aside_;
   bool room_ = true;
   std::atomic<bool> stop_{false};
+  int rejoins_ = 0;  // that the source saw
 };
 
 // --- W3, W4: how transactions end ---
@@ -221,6 +223,7 @@ TEST_F(WorkerTest, AbortsAndUnknownOutcomesShowNowhere) {
   log_.reopen_failures = 2;
   EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
   EXPECT_EQ(log_.reopened, 8);
+  EXPECT_EQ(rejoins_, 0) << "an outcome that can be read is no reason to give the partitions up";
   expect_calm();
 }
 
