@@ -96,6 +96,10 @@ std::string OptionBase::summary() const {
   return help_.substr(0, end);
 }
 
+std::string OptionBase::help_in_full() const {
+  return has(kMeaning) ? help_ + " Fixed once there is state." : help_;
+}
+
 std::string OptionBase::set(std::string_view text, std::string_view origin) {
   std::string refusal = take(text);
   if (refusal.empty()) origin_ = origin;

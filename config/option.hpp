@@ -62,6 +62,8 @@ class OptionBase {
 
   [[nodiscard]] const std::string& key() const { return key_; }
   [[nodiscard]] const std::string& help() const { return help_; }
+  /// The help, and for a setting that gives stored state its meaning that it is fixed by then.
+  [[nodiscard]] std::string help_in_full() const;
   /// The help's first clause, without its full stop.
   [[nodiscard]] std::string summary() const;
   [[nodiscard]] const std::string& origin() const { return origin_; }

@@ -78,7 +78,7 @@ bool is_missing(const OptionBase& option) {
 }
 
 std::string toml_setting(const OptionBase& option, const std::string& section) {
-  std::string text = comment(option.help());
+  std::string text = comment(option.help_in_full());
   if (!option.allowed().empty())
     text += comment("(" + option.type() + ": " + option.allowed() + ")");
   if (is_missing(option)) text += "# Required.\n";
@@ -103,7 +103,7 @@ std::string reference_row(const OptionBase& option) {
   std::string row = "| " + code_cell(option.key()) + cell(option.type());
   row += is_missing(option) ? cell("*required*") : code_cell(shown_toml(option));
   row += cell(option.allowed()) + code_cell(environment_name(option.key()));
-  row += cell(option.help());
+  row += cell(option.help_in_full());
   row.pop_back();
   return row + "\n";
 }

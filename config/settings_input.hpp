@@ -158,11 +158,12 @@ struct OrderSettings {
 
 struct RejectedSettings {
   OptionSet& set;
-  BytesOption bytes_max{set,
-                        {"rejected.max_bytes", "A rejected record's value is cut to this size."},
-                        900'000,
-                        1'000,
-                        64LL << 20};
+  BytesOption bytes_max{
+      set,
+      {"rejected.max_bytes", "A rejected record's key and value together are cut to this size."},
+      900'000,
+      1'000,
+      64LL << 20};
 };
 
 }  // namespace segmentd::config

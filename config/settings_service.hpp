@@ -29,7 +29,7 @@ struct TableSettings {
       set,
       {"table.on",
        "When a customer's table row is written: at every `order` that changes it, or "
-       "only when the `segment` changes."},
+       "only at the first and when the `segment` changes."},
       TableOn::kOrder,
       {"order", "segment"}};
 };
@@ -86,7 +86,9 @@ struct LimitSettings {
                                 1LL << 30};
   IntegerOption cache_rows{
       set,
-      {"limits.cache_rows", "Customers a worker keeps in memory; the others are read from disk."},
+      {"limits.cache_rows",
+       "Customers kept in memory, shared evenly among the input's partitions; the others are read "
+       "from disk."},
       500'000,
       1,
       1'000'000'000};

@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
   using namespace segmentd;
   CLI::App app{
       "segmentd: orders in, segment changes out, exactly once.\n"
-      "Settings come from defaults, --config FILE, SEGMENTD_* variables and --set, later ones "
-      "first.\n"
+      "Settings come from defaults, --config FILE, SEGMENTD_* variables, --set key=value and "
+      "--key value; what comes later in this list wins.\n"
       "Exit codes: 0 clean, 2 usage or configuration, 3 broker or topic, 4 state unsafe, 5 fenced "
       "by "
       "another instance, 70 a bug.",

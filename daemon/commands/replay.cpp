@@ -92,7 +92,9 @@ void add_replay(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "replay", "Play history files through the same decisions, without a broker");
   add_config_flags(*command, flags->config);
-  command->add_option("--until", flags->until, "Move the clock on to here at the end")
+  command
+      ->add_option("--until", flags->until,
+                   "Move the clock on to here at the end (RFC 3339, UTC without an offset)")
       ->type_name("TIME");
   command
       ->add_option(

@@ -1,5 +1,6 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -7,7 +8,6 @@
 #include <utility>
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "daemon/commands/assembly.hpp"
@@ -245,10 +245,10 @@ int Run::open_kafka() {
   options.input_topic = settings_.input.topic();
   options.topics = output_topics(settings_);
   auto log = kafka::open_transaction_log(client_, options);
-  if (!log) return fail_logged(log.error(), kExitBroker);
+  if (!log) return fail_logged(log.error(), exit_code(log.error()));
   log_ = std::move(*log);
   auto reader = ModelReader::start(*broker_, settings_.model_topic(), epochs_);
-  if (!reader) return fail_logged(reader.error(), kExitBroker);
+  if (!reader) return fail_logged(reader.error(), exit_code(reader.error()));
   model_reader_ = std::move(*reader);
   if (auto complete = model_reader_->wait_until_complete(kModelTimeout); !complete) {
     return fail_logged(complete.error(), exit_code(complete.error()));

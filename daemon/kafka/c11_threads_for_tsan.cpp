@@ -26,6 +26,8 @@ int outcome(int error) {
 
 }  // namespace
 
+// The names of the parameters are reserved ones in the library's header.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
 int thrd_create(thrd_t* thread, thrd_start_t run, void* argument) {
@@ -45,3 +47,4 @@ int thrd_join(thrd_t thread, int* result) {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -162,6 +162,7 @@ void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
     return;
   }
   std::vector<std::int32_t> partitions;
+  partitions.reserve(static_cast<std::size_t>(list->cnt));
   for (int i = 0; i < list->cnt; ++i) partitions.push_back(list->elems[i].partition);
   if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     self->assigned(partitions);
@@ -176,7 +177,8 @@ void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
 // its offset. Until then no record of it can come.
 void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
   Partitions none(rd_kafka_topic_partition_list_new(0));
-  KafkaError(rd_kafka_incremental_assign(handle(), none.get()));
+  // Were it refused, so would be the activation, which says so.
+  const KafkaError refused(rd_kafka_incremental_assign(handle(), none.get()));
   for (const std::int32_t p : partitions) part(p) = Part{.owned = true};
   listener_.on_assigned(partitions);
 }

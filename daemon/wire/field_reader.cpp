@@ -96,8 +96,8 @@ JsonTrouble FieldReader::Walk::array(lazy::array elements, Place place, int dept
   if (depth > kJsonDepthMax) return JsonTrouble::kTooDeep;
   std::size_t index = 0;
   for (auto next : elements) {
-    lazy::value element;
-    if (std::move(next).get(element) != simdjson::SUCCESS) return JsonTrouble::kMalformed;
+    if (next.error() != simdjson::SUCCESS) return JsonTrouble::kMalformed;
+    lazy::value element = next.value_unsafe();
     if (const JsonTrouble trouble = value(element, tree.element(place, index++), depth + 1);
         trouble != JsonTrouble::kNone) {
       return trouble;

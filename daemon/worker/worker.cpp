@@ -15,8 +15,7 @@ constexpr milliseconds kStalledPoll{200};
 
 }  // namespace
 
-Worker::Worker(WorkerRules rules, WorkerParts parts)
-    : rules_(std::move(rules)), parts_(std::move(parts)) {}
+Worker::Worker(WorkerRules rules, WorkerParts parts) : rules_(rules), parts_(std::move(parts)) {}
 
 WorkerEnd Worker::run(const std::atomic<bool>& stop) {
   auto source = parts_.open_source(*this);

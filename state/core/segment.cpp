@@ -15,9 +15,9 @@ std::string_view word(Segment segment) {
   return kWords[static_cast<std::size_t>(segment)];
 }
 
-std::optional<Segment> segment_of(std::string_view text) {
+std::optional<Segment> segment_of(std::string_view word) {
   for (std::size_t i = 0; i < kWords.size(); ++i) {
-    if (kWords[i] == text) return static_cast<Segment>(i);
+    if (kWords[i] == word) return static_cast<Segment>(i);
   }
   return std::nullopt;
 }

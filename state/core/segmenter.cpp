@@ -197,14 +197,18 @@ std::optional<SegmentChange> Segmenter::move(Customer& customer, const SweepCont
   Instant at = sweep.as_of;
   bool speaks = true;
   if (sweep.relabel) {
-    const bool silence =
-        sweep.before != nullptr && placed(entry) &&
-        sweep.before->segment(sweep.before->place(point(entry), sweep.as_of).cluster) == to;
-    cause = silence ? Cause::kSilence : Cause::kModel;
+    cause = Cause::kModel;
     at = model_->epoch().instant;
+    if (sweep.before != nullptr && placed(entry)) {  // would it have moved without the new epoch?
+      const int aged = sweep.before->place(point(entry), sweep.as_of).cluster;
+      if (sweep.before->segment(aged) == to) {
+        cause = Cause::kSilence;
+        at = lapsed_at(*sweep.before, entry, aged, customer.segment_since, sweep.as_of);
+      }
+    }
     speaks = rules_.announce_first_fit || model_->epoch().kind != EpochKind::kFirstFit;
   } else {
-    at = lapsed_at(entry, customer, sweep.as_of);
+    at = lapsed_at(*model_, entry, entry.cluster, customer.segment_since, sweep.as_of);
   }
   std::optional<SegmentChange> change = settle(customer, entry.cluster, cause, at, speaks);
   customer.updated_at = now;
@@ -213,19 +217,19 @@ std::optional<SegmentChange> Segmenter::move(Customer& customer, const SweepCont
   return change;
 }
 
-Instant Segmenter::lapsed_at(const Entry& entry, const Customer& customer, Instant as_of) const {
+Instant Segmenter::lapsed_at(const Model& model, const Entry& entry, int to, Instant since,
+                             Instant as_of) {
   int cluster = entry.row_cluster;
-  if (cluster < 0 || entry.cluster < 0) return as_of;
-  Instant at = std::min(
-      as_of, std::max({customer.segment_since, entry.last_order_at, model_->epoch().instant}));
+  if (cluster < 0 || to < 0) return as_of;
+  Instant at = std::min(as_of, std::max({since, entry.last_order_at, model.epoch().instant}));
   // Silence leads through at most k clusters before it ends.
-  for (int hops = 0; hops < model_->k() && cluster != entry.cluster; ++hops) {
-    const std::optional<Crossing> next = model_->next_crossing(point(entry), cluster, at);
+  for (int hops = 0; hops < model.k() && cluster != to; ++hops) {
+    const std::optional<Crossing> next = model.next_crossing(point(entry), cluster, at);
     if (!next || next->at > as_of) return as_of;
     at = next->at;
     cluster = next->cluster;
   }
-  return cluster == entry.cluster ? at : as_of;
+  return cluster == to ? at : as_of;
 }
 
 std::optional<SegmentChange> Segmenter::settle(Customer& customer, int cluster, Cause cause,

@@ -145,7 +145,9 @@ class Segmenter {
   /// Fills in what an event says beside the move itself.
   void describe(SegmentChange& change, const Customer& customer, const Figures& before,
                 Instant now) const;
-  Instant lapsed_at(const Entry& entry, const Customer& customer, Instant as_of) const;
+  /// When silence led from the row's cluster to `to` under `model`; `as_of` where it did not.
+  static Instant lapsed_at(const Model& model, const Entry& entry, int to, Instant since,
+                           Instant as_of);
 
   SegmenterRules rules_;
   std::shared_ptr<const Model> model_;

@@ -83,9 +83,10 @@ std::map<std::string, std::int32_t> placement(const Scene& scene) {
 }
 
 std::vector<std::string> some_keys() {
-  std::vector<std::string> keys;
-  for (int n = 0; n < 200; ++n)
-    keys.push_back(std::string(static_cast<std::size_t>(n % 13), 'k') + std::to_string(12346 + n));
+  std::vector<std::string> keys(200);
+  for (std::size_t n = 0; n < keys.size(); ++n) {
+    keys[n] = std::string(n % 13, 'k') + std::to_string(12346 + n);
+  }
   keys.push_back("M\xC3\xBCller");
   return keys;
 }

@@ -2,6 +2,7 @@
 // its address to FILE, `broker_fixture stop FILE` ends it. It also ends when ctest does, or after
 // an hour.
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -11,7 +12,6 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

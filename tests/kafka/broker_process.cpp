@@ -1,6 +1,7 @@
 #include "tests/kafka/broker_process.hpp"
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,7 +30,10 @@ std::pair<int, int> free_ports() {
     here.sin_family = AF_INET;
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(here);
-    bind(sockets[i], reinterpret_cast<sockaddr*>(&here), size);
+    if (bind(sockets[i], reinterpret_cast<sockaddr*>(&here), size) != 0) {
+      std::cerr << "no port on loopback is free\n";
+      std::exit(1);
+    }
     getsockname(sockets[i], reinterpret_cast<sockaddr*>(&here), &size);
     ports[i] = ntohs(here.sin_port);
   }

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
+#include <stdexcept>
 #include <string>
 
 #include <arpa/inet.h>
@@ -57,8 +59,10 @@ struct CuttingProxy::Connection {
 CuttingProxy::CuttingProxy() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in here = loopback(0);
   socklen_t size = sizeof(here);
-  bind(listener_, reinterpret_cast<sockaddr*>(&here), size);
-  listen(listener_, 64);
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&here), size) != 0 ||
+      listen(listener_, 64) != 0) {
+    throw std::runtime_error("no port on loopback is free");
+  }
   getsockname(listener_, reinterpret_cast<sockaddr*>(&here), &size);
   port_ = ntohs(here.sin_port);
   acceptor_ = std::thread([this] { accept_all(); });
@@ -78,12 +82,11 @@ void CuttingProxy::accept_all() {
     auto connection = std::make_shared<Connection>();
     connection->client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection->client < 0) continue;
-    threads_.emplace_back([this, connection] { carry(connection); });
+    threads_.emplace_back([this, connection] { carry(*connection); });
   }
 }
 
-void CuttingProxy::carry(std::shared_ptr<Connection> connection) {
-  Connection& c = *connection;
+void CuttingProxy::carry(Connection& c) {
   c.broker = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in there = loopback(broker_port_);
   if (connect(c.broker, reinterpret_cast<const sockaddr*>(&there), sizeof(there)) != 0) return;

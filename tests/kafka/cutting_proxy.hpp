@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -34,7 +33,7 @@ class CuttingProxy {
   struct Connection;
 
   void accept_all();
-  void carry(std::shared_ptr<Connection> connection);
+  void carry(Connection& connection);
   bool carry_requests(Connection& connection);
   static bool carry_answers(Connection& connection);
 

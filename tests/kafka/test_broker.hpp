@@ -43,7 +43,7 @@ class RecordingListener : public RebalanceListener {
 /// An input topic and the six output topics of one application, new for each test.
 class Scene {
  public:
-  explicit Scene(std::int32_t partitions = 4, const std::string& brokers = broker_address());
+  explicit Scene(std::int32_t partition_count = 4, const std::string& brokers = broker_address());
 
   kafka::ClientSettings settings;
   std::string input;

@@ -38,7 +38,7 @@ class FakeCluster final : public Broker {
 
   Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
                                                  std::span<const ReadFrom> from) override;
-  Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
+  Result<Watermarks> watermarks(const std::string& topic, std::int32_t number,
                                 milliseconds timeout) override;
   Result<void> fence(const std::string&, milliseconds) override { return {}; }
 

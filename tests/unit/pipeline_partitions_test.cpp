@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "daemon/wire/partitioner.hpp"
+#include "daemon/wire/read_back.hpp"
 #include "state/memory_store.hpp"
 #include "tests/support/pipeline_bench.hpp"
 
@@ -260,7 +262,7 @@ TEST_F(Meeting, APartitionWithoutAClockSaysSoWhenItAdoptsAnEpoch) {
   EXPECT_FALSE(pipeline.find(1)->meta().clock);
 }
 
-TEST_F(Meeting, ALateEpochIsToldAsOfItsInstant) {
+TEST_F(Meeting, ALateEpochIsToldAsOfItsInstantAndSilenceAsOfItself) {
   Pipeline& pipeline = open({0});
   pipeline.expect({0});
   settle(pipeline, log_);
@@ -275,9 +277,18 @@ TEST_F(Meeting, ALateEpochIsToldAsOfItsInstant) {
   settle(pipeline, log_);
   const auto& events = log_.lines(OutputTopic::kChanges);
   ASSERT_GT(events.size(), before);
+  std::set<std::string> causes;
   for (std::size_t i = before; i < events.size(); ++i) {
-    EXPECT_EQ(events[i].header("ce_time"), format_rfc3339(late.instant));
+    const Result<ReadEvent> told = read_event(*events[i].value);
+    ASSERT_TRUE(told) << *events[i].value;
+    causes.emplace(word(told->change.cause));
+    if (told->change.cause == Cause::kModel) {
+      EXPECT_EQ(told->change.at, late.instant);
+    } else {
+      EXPECT_LE(told->change.at, told->change.decided_at);
+    }
   }
+  EXPECT_EQ(causes, (std::set<std::string>{"model", "silence"}));
 }
 
 }  // namespace

@@ -248,6 +248,8 @@ TEST(Segmenter, ANewEpochIsTheCauseUnlessSilenceWouldHaveDoneIt) {
   ASSERT_EQ(shop.told.size(), 2U);
   EXPECT_EQ(shop.told[0].customer_id, "lapsing");
   EXPECT_EQ(shop.told[0].cause, Cause::kSilence);
+  EXPECT_EQ(shop.told[0].at, kToday + 21 * kMsPerDay + 1)
+      << "when it happened, not when it was seen";
   EXPECT_EQ(shop.told[1].customer_id, "middle");
   EXPECT_EQ(shop.told[1].cause, Cause::kModel);
   EXPECT_EQ(shop.told[1].at, next.instant);
