@@ -123,7 +123,7 @@ Result<void> KafkaLogReader::read(std::vector<Message>& out, std::size_t max_rec
 
 Result<void> KafkaLogReader::trouble_of(const rd_kafka_message_t& message) const {
   std::string where = topic_;
-  if (message.rkt != nullptr) where += "/" + std::to_string(message.partition);
+  if (message.rkt != nullptr) where.append("/").append(std::to_string(message.partition));
   const std::string what = where + ": " + describe(message.err, rd_kafka_message_errstr(&message));
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
