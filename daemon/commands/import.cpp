@@ -191,7 +191,8 @@ void add_file_flags(CLI::App& command, ImportFlags& flags) {
           .add_option(
               "--columns", flags.columns,
               "customer=,time=,amount=[,order=,status=,currency=]: numbers from 1, or names "
-              "(layout orders)")
+              "(layout orders). Without order the id is the file's name and line: give every file "
+              "a name of its own, and keep it")
           ->type_name("LIST"),
       command.add_flag("--no-header", flags.no_header, "The first line is data (layout orders)"),
       command.add_option("--delimiter", flags.delimiter, "blank | , | ; | tab (layout orders)")};
