@@ -10,10 +10,27 @@
 //   librdkafka, RocksDB: threads of their own; their callbacks only enqueue
 #include <exception>
 #include <iostream>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "daemon/commands/command.hpp"
+
+namespace {
+
+/// CLI11 alone would say no more than that a subcommand is required.
+bool is_command(const CLI::App& app, const std::string& word) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* command : commands) {
+    if (command->get_name() == word) return true;
+  }
+  std::cerr << "segmentd: no command '" << word << "'; there are:";
+  for (const CLI::App* command : commands) std::cerr << ' ' << command->get_name();
+  std::cerr << '\n';
+  return false;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace segmentd;
@@ -35,6 +52,7 @@ int main(int argc, char** argv) {
   add_watch(app, action);
   add_topics(app, action);
   add_version(app, action);
+  if (argc > 1 && argv[1][0] != '-' && !is_command(app, argv[1])) return kExitUsage;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -75,6 +75,7 @@ class ProcessTest(unittest.TestCase):
     def test_unknown_flags_and_commands(self):
         for arguments in (["run", "--nonsense"], ["dance"], []):
             self.assertEqual(run([harness.SEGMENTD, *arguments], REFUSED_SECONDS).returncode, USAGE)
+        self.assertIn("no command 'dance'; there are: run ", run([harness.SEGMENTD, "dance"]).stderr)
 
     def test_no_broker(self):
         application = Application(self, "nobroker")
