@@ -44,7 +44,8 @@ std::vector<Features> cloud(Random& random, std::size_t n) {
 std::vector<Features> groups(Random& random, int k, int each, std::vector<Features>& corners) {
   std::vector<Features> points;
   for (int g = 0; g < k; ++g) {
-    const Features corner{10.0 * (g % 2), 10.0 * (g / 2 % 2), 10.0 * static_cast<double>(g / 4)};
+    const int floor = g / 4;
+    const Features corner{10.0 * (g % 2), 10.0 * (g / 2 % 2), 10.0 * floor};
     corners.push_back(corner);
     for (int i = 0; i < each; ++i) {
       Features p = corner;
