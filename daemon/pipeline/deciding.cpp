@@ -159,9 +159,7 @@ Result<void> Partition::continue_sweep(Budget& budget) {
       CachedRow& row = *rows_.find(id);
       const Segment segment_before = row.customer.segment;
       const auto change = segmenter_.move(row.customer, context, now);
-      this->change(row);
-      row.table_dirty =
-          row.table_dirty || rules_.table_on_every_order || row.customer.segment != segment_before;
+      this->change(row, segment_before, rules_.table_on_every_order);
       if (change) publish(*change);
     }
     movers_.erase(movers_.begin(), movers_.begin() + static_cast<std::ptrdiff_t>(slice));
@@ -227,6 +225,7 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   if (!found) return found.error();
   CachedRow& row = **found;
   const Segment segment_before = row.customer.segment;
+  // A customer's first row is always written.
   const bool shows_anyway = rules_.table_on_every_order || !segmenter_.knows(record.customer_id);
   Step step = segmenter_.take(row.customer, record, now);
   if (step.applied == Applied::kTooOld) {
@@ -240,11 +239,7 @@ Result<void> Partition::apply(Held& held, const Record& record, Instant now) {
   }
   ++tally_.records[held.type][outcome_of(step.applied)];
   if (!step.row_changed) return {};
-  change(row);
-  // Any change of a row shows, at least in its updated_at. What a table row says must not depend on
-  // what else its transaction holds (A3), but for its figures with table.on = segment, which are as
-  // of the commit. A customer's first row is always written.
-  row.table_dirty = row.table_dirty || shows_anyway || row.customer.segment != segment_before;
+  change(row, segment_before, shows_anyway);
   if (step.change) publish(*step.change);
   return {};
 }
@@ -291,9 +286,13 @@ void Partition::reject(const Held& held, const Reject& reject) {
   ++tally_.rejected[static_cast<observe::RejectReason>(reject.reason)];
 }
 
-void Partition::change(CachedRow& row) {
+/// Any change of a row shows, at least in its updated_at. What a table row says must not depend on
+/// what else its transaction holds (A3), but for its figures with table.on = segment, which are as
+/// of the commit.
+void Partition::change(CachedRow& row, Segment segment_before, bool shows_anyway) {
   if (!row.dirty) dirty_bytes_ += row_bytes_about(row.customer) + kTableRowBytesAbout;
   rows_.touch(row);
+  row.table_dirty = row.table_dirty || shows_anyway || row.customer.segment != segment_before;
 }
 
 void Partition::publish(const SegmentChange& change) {

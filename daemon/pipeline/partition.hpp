@@ -176,7 +176,7 @@ class Partition {
   Instant clock_with(const Record& record, Instant wall) const;
   void count_anonymous(const Record& record);
   void reject(const Held& held, const Reject& reject);
-  void change(CachedRow& row);  // marks it
+  void change(CachedRow& row, Segment segment_before, bool shows_anyway);  // marks it
   void publish(const SegmentChange& change);
   void emit(OutputRecord record);
   void note_applied(const Held& held);

@@ -17,6 +17,12 @@ observe::RecordType type_of(std::optional<RecordType> type) {
 /// Customers looked at by evaluations before the worker polls again: about a second.
 constexpr std::int64_t kAgedMax = 10'000'000;
 
+void add_clusters(Population& population, const Segmenter& part) {
+  population.origin = part.origin();
+  population.clusters.resize(part.sums().size());
+  for (std::size_t j = 0; j < part.sums().size(); ++j) population.clusters[j].add(part.sums()[j]);
+}
+
 /// Said once: the records after it are counted by the metric.
 void tell_of_stray(const Message& message, Partitioner configured, std::int32_t count) {
   const std::optional<Partitioner> fits = partitioner_of(*message.key, message.partition, count);
@@ -218,11 +224,7 @@ Population Pipeline::population(Instant at) {
   for (auto& [number, partition] : partitions_) {
     partition->rebase_sums(at);
     const Segmenter& segmenter = partition->segmenter();
-    population.origin = segmenter.origin();
-    population.clusters.resize(segmenter.sums().size());  // all stand in the same epoch: catch_up()
-    for (std::size_t j = 0; j < segmenter.sums().size(); ++j) {
-      population.clusters[j].add(segmenter.sums()[j]);
-    }
+    add_clusters(population, segmenter);  // all stand in the same epoch: catch_up()
     population.customers += segmenter.placed();
     const auto first = segmenter.first_order_at();
     if (first && (!population.first_order_at || *first < *population.first_order_at)) {
@@ -250,14 +252,9 @@ Quality Pipeline::quality() const {
     const Segmenter& segmenter = partition->segmenter();
     const std::optional<Instant> clock = partition->meta().clock;
     if (segmenter.model() != newest.get() || !clock) continue;
-    if (here.clusters.empty()) {
-      here.origin = segmenter.origin();
-      here.clusters.resize(segmenter.sums().size());
-    }
-    if (segmenter.origin() != here.origin) continue;  // moves on at its next evaluation
-    for (std::size_t j = 0; j < here.clusters.size(); ++j) {
-      here.clusters[j].add(segmenter.sums()[j]);
-    }
+    // Another origin moves on at its next evaluation.
+    if (!here.clusters.empty() && segmenter.origin() != here.origin) continue;
+    add_clusters(here, segmenter);
     now = now ? std::max(*now, *clock) : *clock;
   }
   return now ? quality_of(*newest, here, *now) : Quality{};

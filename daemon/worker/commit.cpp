@@ -10,7 +10,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
-constexpr milliseconds kCommittedTimeout{10'000};
 constexpr int kAbortsInARowMax = 3;
 constexpr std::size_t kRefusalsMax = 3;
 constexpr milliseconds kAbortPause{20};

@@ -10,7 +10,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
-constexpr milliseconds kCommittedTimeout{10'000};
 constexpr milliseconds kRoomLookMax{600'000};
 constexpr milliseconds kRejoinTimeout{10'000};
 constexpr milliseconds kRestoreLater{1'000};

@@ -198,9 +198,8 @@ void Worker::on_lost(std::span<const std::int32_t> partitions) {
 }
 
 void Worker::release(std::span<const std::int32_t> partitions) {
-  const std::vector<std::int32_t> gone(partitions.begin(), partitions.end());
-  parts_.restorer.cancel(gone);
-  for (const std::int32_t p : gone) {
+  parts_.restorer.cancel(partitions);
+  for (const std::int32_t p : partitions) {
     parts_.pipeline.remove(p);  // closes its store
     owned_.erase(p);
     parked_.erase(p);

@@ -90,6 +90,7 @@ class Worker final : public RebalanceListener {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
+  static constexpr milliseconds kCommittedTimeout{10'000};  // for the group's committed offsets
 
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
