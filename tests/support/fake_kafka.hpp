@@ -51,6 +51,7 @@ class FakeCluster final : public Broker {
   FakePartition model;
   std::map<std::int32_t, CommittedOffset> offsets;
   std::int32_t generation = 1;
+  std::int32_t partitions_told = 0;  // as the input's count; 0 = the true one
   mutable std::mutex mutex;
 };
 
