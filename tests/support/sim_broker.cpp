@@ -104,6 +104,7 @@ class SimBroker final : public Broker {
                                                  std::span<const ReadFrom> from) override;
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                 milliseconds timeout) override;
+  Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
   Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
  private:
@@ -133,6 +134,13 @@ Result<Watermarks> SimBroker::watermarks(const std::string& topic, std::int32_t 
   const SimLog* log = cluster_.find(topic, partition);
   if (log == nullptr) return Error{Errc::kUnavailable, "no such partition of " + topic};
   return Watermarks{log->first(), log->stable_end(), log->end()};
+}
+
+Result<std::int32_t> SimBroker::partition_count(const std::string& topic, milliseconds) {
+  const unsigned way = cluster_.fates().at(Door::kPartitionCount, process_.number, 1);
+  if (way == 1) return Error{Errc::kRetry, "the broker does not answer"};
+  if (topic != SimCluster::kInput) return Error{Errc::kUnavailable, "no topic " + topic};
+  return cluster_.partitions();
 }
 
 Result<void> SimBroker::fence(const std::string& transactional_id, milliseconds) {

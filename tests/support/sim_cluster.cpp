@@ -19,7 +19,7 @@ const char* word(Door door) {
       "group",       "committed", "leave",        "stay",         "begin",
       "produce",     "commit",    "write_record", "send_offsets", "end_transaction",
       "answer",      "abort",     "reopen",       "open_reader",  "read",
-      "watermarks",  "fence",     "open_store",   "get",          "multi_get",
+      "watermarks", "partition_count",  "fence",     "open_store",   "get",          "multi_get",
       "scan",        "write",     "flush",        "close_store",  "set_aside",
       "sleep"};
   return kWords[static_cast<std::size_t>(door)];

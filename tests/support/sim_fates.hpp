@@ -57,6 +57,7 @@ enum class Door : std::uint8_t {
   kOpenReader,
   kRead,
   kWatermarks,
+  kPartitionCount,
   kFence,
   kOpenStore,
   kGet,
