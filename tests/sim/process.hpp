@@ -39,7 +39,8 @@ class SimDaemon {
   SimDaemon(SimSurroundings& around, int number, std::string instance);
   ~SimDaemon();
 
-  const std::string& instance() const { return instance_; }
+  /// For people: the instance, and which of those that bear it.
+  std::string name() const { return instance_ + "#" + std::to_string(process_.number); }
   bool alive() const { return life_ != nullptr; }
   /// Rounds of it are on the stack.
   bool busy() const { return busy_; }

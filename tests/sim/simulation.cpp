@@ -1,6 +1,7 @@
 #include "tests/sim/simulation.hpp"
 
 #include <algorithm>
+#include <ostream>
 #include <utility>
 
 #include "daemon/wire/epoch_json.hpp"
@@ -36,6 +37,7 @@ Simulation::Simulation(const SchedulePlan& plan)
     for (std::int32_t p = 0; p < work_.partitions; ++p) {
       if (&log != &cluster_.output(OutputTopic::kChangelog, p)) continue;
       truth_.committed(p, record.key.value_or(""), record.value);
+      if (record.key == kMetaKey) tell_of(*record.value);
       result_.commits += record.key == kMetaKey ? 1 : 0;
     }
   };
@@ -63,7 +65,16 @@ ScheduleResult Simulation::run() {
 }
 
 void Simulation::breach(const std::string& what) {
+  if (plan_.tell != nullptr) *plan_.tell << cluster_.now_ms() << " BREACH " << what << '\n';
   if (result_.breaches.size() < kBreachesMax) result_.breaches.push_back(what);
+}
+
+void Simulation::tell_of(std::string_view meta) const {
+  if (plan_.tell == nullptr) return;
+  const auto m = decode_meta(meta);
+  *plan_.tell << cluster_.now_ms() << " committed: partition " << m->partition << ", transaction "
+              << m->txn_seq << '/' << m->writer << ", records " << m->first_offset << ".."
+              << m->next_offset << '\n';
 }
 
 // --- fate ---
@@ -71,6 +82,10 @@ void Simulation::breach(const std::string& what) {
 unsigned Simulation::at(Door door, int process, unsigned ways) {
   SimDaemon& daemon = *daemons_[static_cast<std::size_t>(process)];
   if (door == Door::kCommit) daemon.check_limits();
+  if (plan_.tell != nullptr) {
+    *plan_.tell << cluster_.now_ms() << ' ' << daemon.name() << (calm_ ? " calm " : " ")
+                << result_.calls + 1 << ' ' << word(door) << '\n';
+  }
   if (calm_) return 0;
   const std::uint64_t call = ++result_.calls;
   if (plan_.strike) {

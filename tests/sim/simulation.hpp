@@ -2,8 +2,8 @@
 // memory, with faults and crashes, then calm; and what has to be true then.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +33,7 @@ struct SchedulePlan {
   };
   std::optional<Strike> strike;
   bool keep_producer_with_stray = false;
+  std::ostream* tell = nullptr;  // every call, if not null
 };
 
 struct ScheduleResult {
@@ -66,6 +67,7 @@ class Simulation final : public Fates {
   void start_somebody();
   void interlude(SimDaemon& daemon);
   void housekeeping();
+  void tell_of(std::string_view meta) const;
   unsigned fate(Door door, unsigned ways);
   void become_calm();
   bool done() const;

@@ -1,13 +1,16 @@
 // The worker in a world where everything fails: at every call, in every way the ports allow, with
 // others acting in between. After each schedule P1-P4 hold, or its seed is printed.
 //
-//   SEGMENTD_TEST_SEED=7        only this schedule (of every kind below)
-//   SEGMENTD_TEST_SCHEDULES=N   so many random schedules instead of the suite's
+//   SEGMENTD_TEST_SEED=7          only this random schedule
+//   SEGMENTD_TEST_SCHEDULES=N     so many random schedules instead of the suite's
+//   SEGMENTD_TEST_STRIKE=2:164:-1 only this one of EveryCallInTurn: daemons, call, way
+//   SEGMENTD_TEST_VERBOSE=1       every call, and the daemons' own log
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <ostream>
 #include <streambuf>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -28,6 +31,8 @@ void be_silent() {
   static Silence silence;
   static std::ostream nowhere(&silence);
   const char* verbose = std::getenv("SEGMENTD_TEST_VERBOSE");
+  static bool done = false;
+  if (std::exchange(done, true)) return;
   observe::set_up_log({verbose != nullptr ? observe::LogLevel::kDebug : observe::LogLevel::kError},
                       verbose != nullptr ? nullptr : &nowhere);
 }
@@ -35,6 +40,11 @@ void be_silent() {
 std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+ScheduleResult run(SchedulePlan plan) {
+  if (std::getenv("SEGMENTD_TEST_VERBOSE") != nullptr) plan.tell = &std::cerr;
+  return Simulation(plan).run();
 }
 
 /// What many schedules did, to be sure that they did something.
@@ -98,7 +108,7 @@ void run_rough(bool own_epochs, std::uint64_t schedules) {
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     SchedulePlan plan = rough_plan(seed);
     plan.own_epochs = own_epochs;
-    sum.add(plan, Simulation(plan).run(), own_epochs ? " (own epochs)" : "");
+    sum.add(plan, run(plan), own_epochs ? " (own epochs)" : "");
   }
   sum.print(timer.seconds());
   if (only != 0) return;
@@ -114,7 +124,7 @@ TEST(Simulation, WithoutTroubleItIsTheStraightPipeline) {
       SchedulePlan plan;
       plan.workload = w;
       plan.daemons = daemons;
-      const ScheduleResult result = Simulation(plan).run();
+      const ScheduleResult result = run(plan);
       EXPECT_TRUE(result.breaches.empty()) << "workload " << w << ": " << result.breaches.front();
       EXPECT_GT(result.changes, 3U) << "workload " << w;
       EXPECT_GT(result.calls, 200U);
@@ -130,6 +140,7 @@ TEST(Simulation, RandomSchedulesWithAModelOfTheirOwn) { run_rough(true, kSchedul
 /// fails in each of its ways.
 TEST(Simulation, EveryCallInTurn) {
   be_silent();
+  const char* only = std::getenv("SEGMENTD_TEST_STRIKE");
   Sum sum;
   const Timer timer;
   for (int daemons = 1; daemons <= 2; ++daemons) {
@@ -141,10 +152,11 @@ TEST(Simulation, EveryCallInTurn) {
     for (std::uint64_t call = 1; call <= base.calls; ++call) {
       for (int way = -2; way <= base.ways[call - 1]; ++way) {
         if (way == 0) continue;
+        const std::string strike = std::to_string(daemons) + ":" + std::to_string(call) + ":" +
+                                   std::to_string(way);
+        if (only != nullptr && strike != only) continue;
         plan.strike = SchedulePlan::Strike{call, way};
-        sum.add(plan, Simulation(plan).run(),
-                ", " + std::to_string(daemons) + " daemons, call " + std::to_string(call) +
-                    ", way " + std::to_string(way));
+        sum.add(plan, run(plan), ", SEGMENTD_TEST_STRIKE=" + strike);
       }
     }
     plan.strike.reset();

@@ -18,28 +18,29 @@ const SimGroup::Member* SimGroup::find(const std::string& member) const {
 
 // --- membership ---
 
-std::string SimGroup::join(const std::string& instance, const std::string& member,
-                           const Partitions& owned, std::int64_t now_ms) {
+SimGroup::Answer SimGroup::join(const std::string& instance, std::string& member,
+                                const Partitions& owned, std::int64_t now_ms) {
   auto it = std::find_if(members_.begin(), members_.end(),
                          [&](const Member& m) { return m.instance == instance; });
-  if (it != members_.end() && !member.empty() && it->id != member) return {};  // fenced
-  const bool back = it != members_.end() && member.empty() && state_ == State::kStable;
-  if (it == members_.end()) it = members_.insert(members_.end(), Member{});
+  const bool there = it != members_.end();
+  if (!member.empty() && !there) return Answer::kUnknownMember;
+  if (!member.empty() && it->id != member) return Answer::kFencedInstance;
+  const bool back = there && member.empty() && state_ == State::kStable;
+  if (!there) it = members_.insert(members_.end(), Member{});
   it->instance = instance;
-  if (member.empty() || it->id.empty()) it->id = instance + "-" + std::to_string(++named_);
+  if (member.empty()) member = it->id = instance + "-" + std::to_string(++named_);
   it->owned = owned;
   it->seen_ms = now_ms;
-  const std::string id = it->id;
   if (back) {  // a static member is back within its session: nobody else hears of it
     it->joining = false;
     it->answered = true;
     it->generation = generation_;
-    return id;
+    return Answer::kOk;
   }
   if (state_ != State::kPreparing) prepare(now_ms);
-  find(id)->joining = true;
+  it->joining = true;
   complete_if_all_joined(now_ms);
-  return id;
+  return Answer::kOk;
 }
 
 std::optional<SimGroup::Joined> SimGroup::joined(const std::string& member) {

@@ -33,10 +33,10 @@ class SimGroup {
 
   // --- membership ---
   /// A member asks to join, with what it holds. An empty `member` is a process that has just begun:
-  /// it takes the place of the instance's member before it, if there is one. Returns the member id,
-  /// empty if the instance has another member by now.
-  std::string join(const std::string& instance, const std::string& member, const Partitions& owned,
-                   std::int64_t now_ms);
+  /// it takes the place of the instance's member before it, if there is one, and learns its id.
+  /// kUnknownMember: its session is over; kFencedInstance: the instance has another member by now.
+  Answer join(const std::string& instance, std::string& member, const Partitions& owned,
+              std::int64_t now_ms);
   /// After join(): nullopt = the others have not all joined yet.
   std::optional<Joined> joined(const std::string& member);
   Answer heartbeat(const std::string& instance, const std::string& member, std::int32_t generation,

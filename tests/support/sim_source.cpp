@@ -31,9 +31,14 @@ void SimSource::background() {
   if (membership_ == Membership::kOut && subscribed_ && calls_.empty() && !serving_) {
     SimGroup::Partitions owned;
     for (const auto& [number, part] : parts_) owned.insert(number);
-    const std::string member = cluster_.group().join(instance_, member_, owned, cluster_.now_ms());
-    if (member.empty()) return fence();
-    member_ = member;
+    switch (cluster_.group().join(instance_, member_, owned, cluster_.now_ms())) {
+      case SimGroup::Answer::kOk:
+        break;
+      case SimGroup::Answer::kFencedInstance:
+        return fence();
+      default:
+        return lose();
+    }
     membership_ = Membership::kJoining;
   }
   if (membership_ == Membership::kJoining) take_answer();
