@@ -25,7 +25,9 @@ SimGroup::Answer SimGroup::join(const std::string& instance, std::string& member
   const bool there = it != members_.end();
   if (!member.empty() && !there) return Answer::kUnknownMember;
   if (!member.empty() && it->id != member) return Answer::kFencedInstance;
-  const bool back = there && member.empty() && state_ == State::kStable;
+  // Kinder than a real one: there a partition that was to be taken from a member that died before it
+  // heard of it belongs to nobody until something else makes everybody join.
+  const bool back = there && member.empty() && state_ == State::kStable && all_assigned();
   if (!there) it = members_.insert(members_.end(), Member{});
   it->instance = instance;
   if (member.empty()) member = it->id = instance + "-" + std::to_string(++named_);
@@ -145,6 +147,12 @@ std::vector<std::size_t> SimGroup::wanted_owners() {
   }
   move_much_ = false;
   return owner;
+}
+
+bool SimGroup::all_assigned() const {
+  std::size_t assigned = 0;
+  for (const Member& m : members_) assigned += m.assigned.size();
+  return assigned == static_cast<std::size_t>(partitions_);
 }
 
 void SimGroup::assign() {

@@ -80,6 +80,7 @@ class SimGroup {
   void complete(std::int64_t now_ms);
   std::vector<std::size_t> wanted_owners();
   void assign();
+  bool all_assigned() const;
 
   std::int32_t partitions_;
   Chance& chance_;
