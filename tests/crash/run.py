@@ -31,6 +31,7 @@ REST_RECORDS_SECONDS = 60  # about so long records are fed beside the faults
 FEED_SECONDS = 180
 QUIET_SECONDS = 3
 READ_SECONDS = 120
+OUTLIVES_RESTART_MS = 30_000
 DECIDED_SECONDS = 0.4  # in which the brokers finish what was asked of them, see Cluster.forgets_markers
 AGAIN_SECONDS = 1.0  # a member that ended by itself is started again after so long
 
@@ -58,6 +59,8 @@ class Run:
         self.members = []
         self.settings = {**self.application.daemon.settings, "clock": clock, "workers": workers,
                          "brokers": cluster.proxied}
+        if cluster.forgets_markers:  # nor may a dead member's transaction time out while it starts again
+            self.settings["kafka.transaction.timeout.ms"] = OUTLIVES_RESTART_MS
         cluster.tell = self.note
         test.addCleanup(self.end)
         self.feed = self.start_feed(rate)
