@@ -20,6 +20,7 @@ class FakeReader final : public LogReader {
         next_(std::max<std::int64_t>(0, from.offset)) {}
 
   Result<void> read(std::vector<Message>& out, std::size_t max_records, milliseconds) override {
+    if (next_ > size()) return Error{Errc::kCorrupt, "offset out of range"};
     for (; max_records > 0 && next_ < size(); --max_records, ++next_) {
       const FakeRecord& r = log_[static_cast<std::size_t>(next_)];
       out.push_back(Message::copy_of(partition_, next_, r.timestamp_ms, r.key, r.value));
@@ -65,6 +66,10 @@ Result<Watermarks> FakeCluster::watermarks(const std::string& topic, std::int32_
   const std::lock_guard lock(mutex);
   const auto end = static_cast<std::int64_t>(partition(topic, number).size());
   return Watermarks{0, end, end};
+}
+
+Result<std::int32_t> FakeCluster::partition_count(const std::string&, milliseconds) {
+  return partitions_told > 0 ? partitions_told : static_cast<std::int32_t>(input.size());
 }
 
 // --- transactions ---

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/wire/epoch_json.hpp"
+#include "daemon/worker/restore_threads.hpp"
 #include "state/codec.hpp"
 #include "state/memory_store.hpp"
 #include "tests/support/fake_kafka.hpp"
@@ -31,13 +32,13 @@ constexpr auto kPatience = 20s;
 constexpr const char* kWriter = "bench-0";
 
 /// A store that fails as the test says, over one that outlives it.
-class TroubledStore final : public test::BorrowedStore {
+class TroubledStore final : public ForwardingStore {
  public:
   TroubledStore(std::shared_ptr<Store> store, std::optional<Error>& trouble)
-      : BorrowedStore(std::move(store)), trouble_(trouble) {}
+      : ForwardingStore(std::move(store)), trouble_(trouble) {}
   Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
     if (trouble_) return *trouble_;
-    return BorrowedStore::write(rows, position);
+    return ForwardingStore::write(rows, position);
   }
 
  private:
@@ -53,6 +54,7 @@ class WorkerTest : public testing::Test {
       cluster_.input[static_cast<std::size_t>(p)].push_back(
           {records[i].key, records[i].json, 1'600'000'000'000 + static_cast<std::int64_t>(i)});
     }
+    rules_.partitions = kPartitions;
     rules_.restore_pause = 1ms;
     rules_.restore_attempts_max = 5;
     rules_.dropped_patience = 50ms;
@@ -68,6 +70,7 @@ class WorkerTest : public testing::Test {
   /// Runs a worker until `script` says stop(), or for too long. Everything but stores and cluster
   /// is new each time, as after a restart.
   WorkerEnd run(FakeSource::Script script) {
+    given_up_.clear();
     stop_ = false;
     Epochs epochs;
     std::size_t read = 0;
@@ -78,11 +81,14 @@ class WorkerTest : public testing::Test {
     };
     read_model();
     Pipeline pipeline(pipeline_rules_, test::bench_decoder(), epochs);
-    Restorer restorer({cluster_, test::kFakeInput, test::kFakeChangelog, test::kFakeModel,
-                       pipeline.partition_rules(), epochs, kWriter,
-                       [this](std::int32_t p) { return open_store(p); },
-                       [] { return std::string("uuid"); }, [] { return test::kWall; },
-                       [this] { return static_cast<std::int64_t>(cluster_.model.size()); }});
+    RestoreThreads restorer({cluster_, steady_pace(), test::kFakeInput, test::kFakeChangelog,
+                             test::kFakeModel, pipeline.partition_rules(), epochs, kWriter,
+                             [this](std::int32_t p) { return open_store(p); },
+                             [this](std::int32_t p, GivenUp how) { return give_up_store(p, how); },
+                             [this] { return new_uuid_; }, [this] { return wall_; },
+                             [this] { return static_cast<std::int64_t>(cluster_.model.size()); }},
+                            2);
+    Holdings holdings(1);
     const auto until = std::chrono::steady_clock::now() + kPatience;
     const auto guarded = [&](FakeSource& source) {
       if (std::chrono::steady_clock::now() > until) {
@@ -100,11 +106,13 @@ class WorkerTest : public testing::Test {
                       },
                       log_,
                       cluster_,
+                      steady_pace(),
                       pipeline,
                       restorer,
+                      holdings,
                       metrics_,
                       health_,
-                      [] { return test::kWall; },
+                      [this] { return wall_; },
                       test::kFakeInput,
                       [this](std::int32_t p) { return set_aside(p); },
                       [this] { return room_; }};
@@ -122,6 +130,11 @@ class WorkerTest : public testing::Test {
     auto& memory = stores_[p];
     if (memory == nullptr) memory = std::make_shared<MemoryStore>();
     return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
+  }
+  Result<void> give_up_store(std::int32_t p, GivenUp how) {
+    given_up_.emplace_back(p, how);
+    stores_[p] = std::make_shared<MemoryStore>();
+    return {};
   }
   Result<void> set_aside(std::int32_t p) {
     ++set_aside_[p];
@@ -220,7 +233,10 @@ class WorkerTest : public testing::Test {
   std::map<std::int32_t, Error> open_trouble_;
   std::optional<Error> write_trouble_;
   std::map<std::int32_t, int> set_aside_;
+  std::vector<std::pair<std::int32_t, GivenUp>> given_up_;  // by the restorer
   bool room_ = true;
+  std::string new_uuid_ = "uuid";
+  Instant wall_ = test::kWall;
   std::atomic<bool> stop_{false};
   int rejoins_ = 0;  // that the source saw
 };
@@ -379,6 +395,128 @@ TEST_F(WorkerTest, AnInputThatWasMadeAnewIsNoticed) {
   });
   EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
   EXPECT_NE(ended.what.find("made anew"), std::string::npos) << ended.what;
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AnotherPartitionCountParksEverything) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  cluster_.partitions_told = kPartitions + 1;
+  const auto commits = log_.committed;
+  const WorkerEnd ended = run([](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_NE(ended.what.find("the input has 3 partitions now, it had 2"), std::string::npos);
+  EXPECT_EQ(log_.committed, commits);
+}
+
+TEST_F(WorkerTest, APartitionCountThatChangesAtWorkIsNoticedAtTheNextAssignment) {
+  rules_.poll_records_max = 1;
+  bool raised = false;
+  const WorkerEnd ended = run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (raised || log_.committed < 4) return;
+    raised = true;
+    cluster_.partitions_told = kPartitions + 1;
+    source.assign({});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_LT(*cluster_.offsets.at(0).next_offset,
+            static_cast<std::int64_t>(cluster_.input[0].size()));
+}
+
+TEST_F(WorkerTest, TheProcessGoesOnWhileAnotherWorkerCan) {
+  Holdings holdings(2);
+  EXPECT_FALSE(holdings.all_stuck()) << "nothing is owned yet";
+  holdings.publish(0, 2, 2);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(1, 1, 0);
+  EXPECT_FALSE(holdings.all_stuck());
+  holdings.publish(1, 1, 1);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(0, 0, 0);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(1, 0, 0);
+  EXPECT_FALSE(holdings.all_stuck());
+}
+
+// --- W7 ---
+
+TEST_F(WorkerTest, APartitionTakenUpIsClaimedAtOnce) {
+  for (auto& partition : cluster_.input) partition.clear();
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (cluster_.offsets.size() == kPartitions) stop();
+  });
+  for (std::int32_t p = 0; p < kPartitions; ++p) {
+    const auto mark = offset_mark(cluster_.offsets.at(p).metadata);
+    ASSERT_TRUE(mark);
+    EXPECT_EQ(mark->writer, kWriter);
+  }
+}
+
+TEST_F(WorkerTest, AMemberWithoutPartitionsIsReady) {
+  std::string said = "nothing yet";
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({});
+    if (source.polls > 3) said = not_ready();
+    if (source.polls > 5) stop();
+  });
+  EXPECT_EQ(said, "");
+}
+
+// --- R1: when a store is given up ---
+
+TEST_F(WorkerTest, AStoreOfAnotherChangelogIsMovedAsideAndMadeAnew) {
+  run(consume_all());
+  new_uuid_ = "another";  // the application in another life: its changelog, but not this store's
+  auto stores = std::exchange(stores_, {});
+  for (auto* topic : {&cluster_.changelog, &cluster_.changes}) {
+    for (auto& partition : *topic) partition.clear();
+  }
+  cluster_.offsets.clear();
+  run(consume_all());
+  const Seen before = seen();
+  for (auto& partition : cluster_.changelog) {  // and longer than the old one
+    const auto once = partition;
+    partition.insert(partition.begin(), once.begin(), once.end());
+  }
+  stores_ = std::move(stores);
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  ASSERT_EQ(given_up_.size(), 2U);
+  for (const auto& [partition, how] : given_up_) EXPECT_EQ(how, GivenUp::kMovedAside);
+  EXPECT_EQ(seen().changes, before.changes);
+  EXPECT_EQ(seen().rows, before.rows);
+}
+
+TEST_F(WorkerTest, AChangelogThatWasDeletedParksAndTheStoreIsKept) {
+  run(consume_all());
+  for (auto& partition : cluster_.changelog) partition.clear();
+  for (const bool offsets_too : {false, true}) {
+    if (offsets_too) cluster_.offsets.clear();
+    const auto stores = stores_;
+    const WorkerEnd ended = run([](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+    });
+    EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+    EXPECT_NE(ended.what.find("the changelog was deleted"), std::string::npos) << ended.what;
+    ASSERT_FALSE(given_up_.empty());
+    EXPECT_EQ(given_up_.front().second, GivenUp::kMovedAside);
+    stores_ = stores;
+  }
+}
+
+TEST_F(WorkerTest, AStoreThatWasAwayForTooLongIsReadAnew) {
+  run(consume_all());
+  wall_.ms += 11 * kMsPerHour;
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_TRUE(given_up_.empty());
+  wall_.ms += 13 * kMsPerHour;  // half of a day since it was last known to be complete
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  ASSERT_EQ(given_up_.size(), 2U);
+  EXPECT_EQ(given_up_.front().second, GivenUp::kDeleted);
   expect_calm();
 }
 
