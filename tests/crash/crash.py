@@ -11,7 +11,6 @@ failure the directory with all logs stays, and is named.
 """
 import argparse
 import collections
-import os
 import pathlib
 import shutil
 import sys
@@ -152,9 +151,9 @@ def perform(given, directory, cleanups):
 
 def main():
     given = arguments()
-    harness.SEGMENTD = os.path.abspath(given.segmentd)
-    harness.KAFKA_VERSION = given.kafka
     directory = pathlib.Path(tempfile.mkdtemp(prefix="segmentd-crash-"))
+    harness.SEGMENTD = shutil.copy(given.segmentd, directory)  # a build may replace it while we run
+    harness.KAFKA_VERSION = given.kafka
     tempfile.tempdir = str(directory)  # all that is made lies there
     cleanups = Cleanups()
     told, problems = [], []
@@ -170,7 +169,7 @@ def main():
     if problems:
         kept = directory.with_name(directory.name + "-failed")
         shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True,
-                        ignore=shutil.ignore_patterns("data", "input-*.ndjson"))
+                        ignore=shutil.ignore_patterns("data", "input-*.ndjson", "segmentd"))
         print(f"crash: FAILED; seed {given.seed}; logs in {kept}", file=sys.stderr)
     cleanups.run()
     shutil.rmtree(directory, ignore_errors=True)
