@@ -10,7 +10,6 @@ import argparse
 import json
 import pathlib
 import random
-import re
 import shutil
 import signal
 import statistics
@@ -184,11 +183,14 @@ class Bench:
 
     def restore(self):
         """One member alone without its disk."""
+        for member in self.members:
+            member.settings["on_stop"] = "leave"
+        self.members[0].stop()
+        self.members[0].start()
         self.settle()
         self.feed.ending.set()
         for member in self.members:
-            member.settings["on_stop"] = "leave"
-            member.stop() if member.running() else None
+            member.stop()
         rows = sum(self.application.kafka.ends(self.application.name + "-changelog").values())
         shutil.rmtree(self.application.state)
         begin = time.monotonic()
@@ -197,7 +199,6 @@ class Bench:
         took = time.monotonic() - begin
         print(f"full restore of {self.partitions} partitions, {rows} changelog offsets: {took:.1f} s from the start "
               f"of the process, {rows / took:,.0f} offsets/s")
-        print(self.members[0].log())
 
     def report(self):
         for name, values in self.seen.items():
