@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from confluent_kafka import KafkaException
+
 from documents import PROJECT
 from findings import Findings
 from harness import Application, end_with_parent, environment
@@ -25,6 +27,7 @@ MEMBERS_AT_FIRST = 3
 TICK_SECONDS = 0.02
 BROKER_EXIT = 3  # a daemon that finds no broker at its start says so and ends: whoever keeps it tries again
 WARM_SECONDS = 90
+WARM_RECORDS = 1000
 BROKER_SECONDS = 120
 REST_SECONDS = 300
 REST_RECORDS_SECONDS = 60  # about so long records are fed beside the faults
@@ -39,6 +42,17 @@ AGAIN_SECONDS = 1.0  # a member that ended by itself is started again after so l
 SETTINGS = {"event": {"model__min_customers": 25, "orders__remembered": 3000},
             "wall": {"model__min_customers": 25, "model__min_days": 0, "model__evaluate_every": "5s",
                      "orders__remembered": 3000}}
+
+
+def patiently(ask):
+    """`ask` of a cluster that may have lost a broker just now: None = no answer."""
+    def asked():
+        try:
+            return ask()
+        except (KafkaException, TypeError):  # the client library's None for a time-out, subscripted
+            return None
+
+    return asked
 
 
 class Run:
@@ -260,12 +274,17 @@ class Run:
     def warm_up(self):
         """Until all work and there is something to read."""
         kafka = self.application.kafka
-        until(lambda: self.step() or self.unexpected or kafka.exists(self.application.changes) and
-              sum(kafka.committed(self.application.name, self.application.input).values()) > 1000,
+        committed = patiently(lambda: kafka.committed(self.application.name, self.application.input))
+        until(lambda: self.step() or self.unexpected or
+              sum((committed() or {}).values()) > WARM_RECORDS and kafka.exists(self.application.changes),
               WARM_SECONDS, self.logs)
         assert not self.unexpected, "\n".join(self.unexpected)
         self.reader = Reader(kafka, self.application.changes, self.findings)
         self.sampler = Sampler(kafka, self.application.name, self.application.input, self.can_work)
+
+    def check_watchers(self):
+        self.reader.check()
+        self.sampler.check()
 
     def logs(self):
         return "\n".join(f"member {m.number}:\n{m.daemon.log_end()}" for m in self.members if m.daemon)
@@ -290,7 +309,7 @@ class Run:
                 if not self.do(fault):
                     waiting.append(fault)  # tried again each tick, until it is possible
             self.step()
-            self.reader.check()
+            self.check_watchers()
             if now - said_at > 15:
                 said_at = now
                 self.say(f"{now - begin:.0f} of {self.seconds:.0f} s, {len(self.happened)} faults, "
@@ -306,10 +325,10 @@ class Run:
         assert self.feed.returncode == 0, f"the workload could not deliver everything: {fed}"
         self.fed = json.loads(fed)
         kafka, application = self.application.kafka, self.application
-        ends = kafka.ends(application.input)
-        until(lambda: self.tend() or kafka.committed(application.name, application.input) == ends,
-              REST_SECONDS, lambda: f"committed {kafka.committed(application.name, application.input)} "
-                                    f"of {ends}\n{self.logs()}")
+        ends = until(patiently(lambda: kafka.ends(application.input)), BROKER_SECONDS, "the input's ends")
+        committed = patiently(lambda: kafka.committed(application.name, application.input))
+        until(lambda: self.tend() or committed() == ends, REST_SECONDS,
+              lambda: f"committed {committed()} of {ends}\n{self.logs()}")
         self.wait_until_quiet()
 
     def tend(self):
@@ -325,10 +344,12 @@ class Run:
                   self.application.name + "-statistics"]
         last = {}
 
+        ends_now = patiently(lambda: [self.application.kafka.ends(topic) for topic in topics])
+
         def quiet():
             self.tend()
-            ends = [self.application.kafka.ends(topic) for topic in topics]
-            if ends != last.get("ends"):
+            ends = ends_now()
+            if ends is None or ends != last.get("ends"):
                 last.update(ends=ends, at=time.monotonic())
             return self.clock == "wall" or time.monotonic() - last["at"] > QUIET_SECONDS
 
@@ -344,7 +365,7 @@ class Run:
         self.tend()
         ends = self.application.kafka.ends(self.application.changes)
         expected = sum(1 for _ in self.application.kafka.stream(self.application.changes))
-        until(lambda: self.reader.check() or self.reader.count() >= expected, READ_SECONDS,
+        until(lambda: self.check_watchers() or self.reader.count() >= expected, READ_SECONDS,
               lambda: f"the reader has {self.reader.count()} of {expected} events, ends {ends}")
 
     def go(self):

@@ -3,8 +3,9 @@ in which nobody could have worked, no member or no broker, does not count."""
 import collections
 import threading
 import time
+import traceback
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 INTERVAL_SECONDS = 0.15
 ENDS_EVERY_SECONDS = 1
@@ -40,6 +41,7 @@ class Sampler:
         self.topic = topic
         self.watches = [Watch(p) for p in kafka.partitions(topic)]
         self.ends = {}
+        self.failed = None
         self.consumer = Consumer({**kafka.client, "group.id": group, "log_level": 0,
                                   "isolation.level": "read_uncommitted"})
         self.stopping = threading.Event()
@@ -47,6 +49,15 @@ class Sampler:
         self.thread.start()
 
     def work(self):
+        try:
+            self.sample()
+        except Exception:  # of a thread: told by check()
+            self.failed = traceback.format_exc()
+
+    def check(self):
+        assert self.failed is None, self.failed
+
+    def sample(self):
         last = time.monotonic()
         ends_at = 0.0
         worked = 0.0
@@ -69,7 +80,10 @@ class Sampler:
     def read_ends(self):
         for watch in self.watches:
             where = TopicPartition(self.topic, watch.partition)
-            self.ends[watch.partition] = self.consumer.get_watermark_offsets(where, TIMEOUT_SECONDS)[1]
+            found = self.consumer.get_watermark_offsets(where, TIMEOUT_SECONDS)
+            if found is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            self.ends[watch.partition] = found[1]
 
     def offsets(self):
         asked = [TopicPartition(self.topic, watch.partition) for watch in self.watches]
