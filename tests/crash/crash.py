@@ -87,7 +87,8 @@ def figures(run):
     return {"kills": kinds.pop("kill", 0),
             "rebalances": kinds["join"] + kinds["leave"] + kinds["restart"],
             "faults": dict(sorted(kinds.items())), "records": run.verdict.records(),
-            "events": run.reader.count(), "epochs": run.verdict.epochs, **found,
+            "events": run.reader.count(), "epochs": run.verdict.epochs,
+            "stores": sum(run.stores.equal.values()), **found,
             "parked": len(run.parked), "unexpected exits": len(run.unexpected),
             "longest standstill s": round(run.sampler.longest().seconds, 1)}
 

@@ -144,6 +144,7 @@ class Verdict:
         self.application = application
         self.findings = findings
         self.logs = {}
+        self.table = {}
         self.epochs = 0
 
     def records(self):
@@ -153,12 +154,12 @@ class Verdict:
         """`events`: {partition: [(id, bytes)]} as they were read."""
         event_clock = clock == "event"
         self.logs = read_logs(self.application, not event_clock)
-        table, rejects = read_table(self.application), read_rejects(self.application)
+        self.table, rejects = read_table(self.application), read_rejects(self.application)
         changelog = Changelog(self.application, self.findings)
         epochs, applied = read_epochs(self.application)
         self.epochs = len(epochs)
         for partition, log in self.logs.items():
-            rows = table.get(partition, {})
+            rows = self.table.get(partition, {})
             check_rejects(self.findings, partition, rejects[partition], log.rejects)
             changelog.check(partition, log.records, rows)
             if not event_clock:

@@ -18,6 +18,7 @@ from oracle import Verdict
 from reader import Reader
 from schedule import schedule
 from standstill import Sampler
+from stores import Stores
 from waiting import until
 
 WORKLOAD = PROJECT / "tests" / "crash" / "workload.py"
@@ -49,7 +50,7 @@ def patiently(ask):
     def asked():
         try:
             return ask()
-        except (KafkaException, TypeError):  # the client library's None for a time-out, subscripted
+        except (KafkaException, TypeError, AssertionError):  # also a time-out, or a topic not yet known
             return None
 
     return asked
@@ -380,4 +381,15 @@ class Run:
         self.verdict = Verdict(self.application, self.findings)
         self.say(f"comparing {self.reader.count()} events with the oracle")
         self.verdict.check(self.clock, self.reader.events)
+        self.check_stores()
         self.parked = [line for member in self.members for line in member.parked()]
+
+    def check_stores(self):
+        self.stores = Stores(self.findings, self.directory, self.verdict.table)
+        if not self.stores.can_ask():
+            self.say("this segmentd has no command `state`: its stores are not looked at")
+            return
+        for member in self.members:
+            if member.state.is_dir():
+                self.stores.check({**member.settings, "brokers": self.cluster.direct})
+        self.stores.check_owners()
