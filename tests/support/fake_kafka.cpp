@@ -107,6 +107,12 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   if (offsets.empty() || group.generation != cluster_.generation) {
     return {Outcome::kAborted, "illegal generation", {}, -1};
   }
+  const bool refused = std::any_of(offsets.begin(), offsets.end(),
+                                   [this](const InputOffset& o) { return o.partition == refuses; });
+  if (refused) {
+    broken_ = true;
+    return {Outcome::kUnknown, "too large", {}, refuses};
+  }
   Fate fate = Fate::kCommitted;
   if (!fates.empty()) {
     fate = fates.front();
@@ -116,8 +122,7 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   if (fate == Fate::kAborted) return {Outcome::kAborted, "as the test says", {}, -1};
   if (fate != Fate::kCommitted) {
     broken_ = true;
-    return {
-        Outcome::kUnknown, "timed out", {}, fate == Fate::kRefused ? offsets.back().partition : -1};
+    return {Outcome::kUnknown, "timed out", {}, -1};
   }
   TransactionResult result{Outcome::kCommitted, {}, {}, -1};
   for (const InputOffset& o : offsets) {

@@ -60,8 +60,7 @@ enum class Fate {
   kCommitted,
   kAborted,
   kUnknownCommitted,  // an error although it was committed
-  kUnknownLost,       // an error, and it was not
-  kRefused            // as kUnknownLost: a record of the last partition is refused for what it is
+  kUnknownLost        // an error, and it was not
 };
 
 class FakeLog final : public TransactionLog {
@@ -78,6 +77,8 @@ class FakeLog final : public TransactionLog {
   std::uint64_t replaced() const override { return 0; }
 
   std::deque<Fate> fates;  // of the next commits; then all are committed
+  /// Records of this partition are refused for what they are: the transaction is lost.
+  std::int32_t refuses = -1;
   int reopen_failures = 0;
   int reopened = 0;
   int committed = 0;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -121,6 +122,7 @@ class WorkerTest : public testing::Test {
   }
 
   Result<std::unique_ptr<Store>> open_store(std::int32_t p) {
+    const std::lock_guard lock(restoring_);
     ++opened_[p];
     if (open_trouble_.contains(p)) {
       const Error trouble = open_trouble_.at(p);
@@ -132,11 +134,13 @@ class WorkerTest : public testing::Test {
     return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
   }
   Result<void> give_up_store(std::int32_t p, GivenUp how) {
+    const std::lock_guard lock(restoring_);
     given_up_.emplace_back(p, how);
     stores_[p] = std::make_shared<MemoryStore>();
     return {};
   }
   Result<void> set_aside(std::int32_t p) {
+    const std::lock_guard lock(restoring_);
     ++set_aside_[p];
     if (set_aside_[p] > 1) return Error{Errc::kCorrupt, "set aside not long ago"};
     stores_[p] = std::make_shared<MemoryStore>();
@@ -163,6 +167,13 @@ class WorkerTest : public testing::Test {
       more(source);
       if (all_consumed()) stop();
     };
+  }
+  /// Runs until both partitions are at work.
+  WorkerEnd take_up() {
+    return run([this](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+      if (source.active(0) && source.active(1)) stop();
+    });
   }
   /// Runs until partition 0 is consumed, whatever becomes of the other; what `/readyz` said last.
   std::string said_while_0_goes_on() {
@@ -228,6 +239,7 @@ class WorkerTest : public testing::Test {
   PipelineRules pipeline_rules_;
   observe::Metrics metrics_{{"GBP", 3, "test"}};
   http::HealthBoard health_{1, milliseconds(100'000), std::chrono::steady_clock::now()};
+  std::mutex restoring_;  // over what the restoring threads use
   std::map<std::int32_t, std::shared_ptr<MemoryStore>> stores_;
   std::map<std::int32_t, int> opened_;
   std::map<std::int32_t, Error> open_trouble_;
@@ -401,8 +413,7 @@ TEST_F(WorkerTest, TheProcessEndsWhenEveryPartitionIsParked) {
 }
 
 TEST_F(WorkerTest, WhatTheBrokerRefusesThreeTimesParksItsPartition) {
-  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kCommitted);
-  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kRefused);
+  log_.refuses = 1;
   const std::string said = said_while_0_goes_on();
   EXPECT_NE(said.find("partition 1 is parked"), std::string::npos) << said;
   EXPECT_NE(said.find("max.message.bytes"), std::string::npos) << said;
@@ -508,7 +519,7 @@ TEST_F(WorkerTest, AStoreOfAnotherChangelogIsMovedAsideAndMadeAnew) {
     partition.insert(partition.begin(), once.begin(), once.end());
   }
   stores_ = std::move(stores);
-  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
   ASSERT_EQ(given_up_.size(), 2U);
   for (const auto& [partition, how] : given_up_) EXPECT_EQ(how, GivenUp::kMovedAside);
   EXPECT_EQ(seen().changes, before.changes);
@@ -535,10 +546,10 @@ TEST_F(WorkerTest, AChangelogThatWasDeletedParksAndTheStoreIsKept) {
 TEST_F(WorkerTest, AStoreThatWasAwayForTooLongIsReadAnew) {
   run(consume_all());
   wall_.ms += 11 * kMsPerHour;
-  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
   EXPECT_TRUE(given_up_.empty());
   wall_.ms += 13 * kMsPerHour;  // half of a day since it was last known to be complete
-  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
   ASSERT_EQ(given_up_.size(), 2U);
   EXPECT_EQ(given_up_.front().second, GivenUp::kDeleted);
   expect_calm();
