@@ -1,5 +1,4 @@
 """The brokers of a run, and the proxy that its daemons reach them through."""
-import collections
 import json
 import pathlib
 import random
@@ -45,6 +44,7 @@ class Node:
         self.port, self.controller_port, self.second_port, self.proxy_port = ports
         self.process = None
         self.starts = 0
+        self.start_due = False  # it is down, and a start is on the agenda
 
     def start(self, voters):
         self.starts += 1
@@ -137,8 +137,3 @@ class Cluster:
         for node in self.nodes:
             if node.running():
                 node.kill()
-
-
-def tally(faults):
-    """{kind: how often}."""
-    return collections.Counter(fault["fault"] for fault in faults)

@@ -36,7 +36,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=time.time_ns() // 1000 % 1_000_000)
     parser.add_argument("--kafka", default=harness.KAFKA_VERSION, help="version of the brokers")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    parser.add_argument("--workers", type=int, default=1, help="of each daemon (1)")
+    parser.add_argument("--workers", type=int, default=2, help="of each daemon (2)")
     parser.add_argument("--rate", type=int, default=2000, help="records a second (2000)")
     parser.add_argument("--clock", choices=("event", "wall", "both"), default="both")
     given = parser.parse_args()

@@ -36,6 +36,8 @@ class Member:
         self.on_stop = None
         self.asleep = False
         self.terminating_since = None
+        self.back_in = None  # seconds after it has ended; None = it leaves for good
+        self.end_seen = False
         self.start_due = False  # it is down, and a start is on the agenda
 
     def start(self):
@@ -45,6 +47,7 @@ class Member:
         self.daemons.append(self.daemon)
         self.asleep = False
         self.terminating_since = None
+        self.end_seen = False
         self.start_due = False
 
     def alive(self):
@@ -55,6 +58,7 @@ class Member:
 
     def kill(self):
         self.daemon.kill()
+        self.end_seen = True
         self.asleep = False
         self.terminating_since = None
 
@@ -84,6 +88,14 @@ class Member:
 
     def lose_state(self):
         shutil.rmtree(self.state, ignore_errors=True)
+
+    def has_ended(self):
+        """By itself, or as it was asked to, and that was not looked at yet."""
+        return self.daemon is not None and not self.end_seen and not self.alive()
+
+    def overdue(self, now):
+        """It was asked to end long ago."""
+        return self.alive() and self.terminating_since and now - self.terminating_since > TERM_SECONDS
 
     def parked(self):
         """Lines of its logs that say so."""

@@ -3,11 +3,14 @@
 import json
 import pathlib
 import sys
+import tempfile
 import types
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+import stores  # noqa: E402
 from findings import Findings  # noqa: E402
 from histories import Histories  # noqa: E402
 from instants import rfc3339  # noqa: E402
@@ -197,6 +200,41 @@ class ChangelogTest(unittest.TestCase):
         self.assertEqual(self.counts(meta(1, 0, 5), rows=[b"a"]), (0, 0, 1))
         self.assertEqual(self.counts(meta(1, 0, 9)), (0, 0, 1))
         self.assertEqual(self.counts(meta(1, 0, 9), rows=[b"a", b"b"]), (0, 0, 1))
+
+
+class StoresTest(unittest.TestCase):
+    ROW = {"customer_id": "a", "frequency": 1}
+
+    def counts(self, rows=(ROW,), safe=True, changed=None, digests=("1", "1"), meta=5):
+        """Of one partition whose store is as told here; its customer table has ROW."""
+        told = {"partition": 0, "safe": safe, "remarks": [],
+                "store": {"exists": True, "meta": {"txn_seq": meta}, "rows_digest": digests[0]},
+                "changelog": {"meta": {"txn_seq": 5}, "rows_digest": digests[1]}}
+
+        def run(command, seconds):
+            if "show" in command:
+                return types.SimpleNamespace(returncode=0, stdout=json.dumps({"partitions": [told]}))
+            source = command[command.index("--from") + 1]
+            command[command.index("--out") + 1].write_text(
+                "\n".join(json.dumps(row) for row in ([changed] if source == changed_in else rows)))
+            return types.SimpleNamespace(returncode=0, stderr="")
+
+        changed_in = "changelog" if changed else None
+        findings = Findings()
+        with tempfile.TemporaryDirectory() as directory, unittest.mock.patch.object(stores, "run", run):
+            looked = stores.Stores(findings, pathlib.Path(directory), {0: {"a": self.ROW}})
+            looked.check({"state_dir": "s"})
+            looked.check_owners()
+        return tuple(findings.counts().values())
+
+    def test_stores(self):
+        self.assertEqual(self.counts(), (0, 0, 0))
+        self.assertEqual(self.counts(rows=[]), (2, 0, 0))  # neither the store nor the changelog has it
+        self.assertEqual(self.counts(changed={"customer_id": "a", "frequency": 2}), (0, 0, 1))
+        self.assertEqual(self.counts(rows=[self.ROW, {"customer_id": "b"}]), (0, 0, 2))
+        self.assertEqual(self.counts(safe=False), (0, 0, 1))
+        self.assertEqual(self.counts(digests=("1", "2")), (0, 0, 1))
+        self.assertEqual(self.counts(meta=4), (1, 0, 0))  # behind, and nobody else has it
 
 
 class StandstillTest(unittest.TestCase):

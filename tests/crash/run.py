@@ -92,6 +92,7 @@ class Run:
 
     def end(self):
         """Nothing of it is left."""
+        self.cluster.tell = lambda fault: None
         for member in self.members:
             if member.alive():
                 member.kill()
@@ -140,20 +141,16 @@ class Run:
     def look_after(self):
         """Members and brokers that have ended."""
         for member in self.members:
-            if member.daemon is None or member.start_due or member.alive():
-                if member.terminating_since and time.monotonic() - member.terminating_since > TERM_SECONDS:
-                    self.complain(member, f"still there {TERM_SECONDS} s after TERM")
-                    member.kill()
-                continue
-            if member.daemon.process.returncode is None or getattr(member.daemon, "seen_to_end", False):
-                continue
-            self.look_at_end(member)
+            if member.overdue(time.monotonic()):
+                self.complain(member, f"still there {TERM_SECONDS} s after TERM")
+                member.kill()
+            elif member.has_ended():
+                self.look_at_end(member)
         for node in self.cluster.nodes:
-            if not node.running() and not getattr(node, "start_due", False):
-                raise AssertionError(f"broker {node.number} ended by itself: {node.log.read_text()}")
+            assert node.running() or node.start_due, f"broker {node.number} ended: {node.log.read_text()}"
 
     def look_at_end(self, member):
-        member.daemon.seen_to_end = True
+        member.end_seen = True
         code = member.daemon.process.returncode
         if member.terminating_since is None:
             if code == BROKER_EXIT and not member.has_joined():
@@ -191,7 +188,6 @@ class Run:
         if member is None:
             return False
         member.kill()
-        member.daemon.seen_to_end = True
         self.note({"fault": "kill", "member": member.number, "fate": how["fate"]})
         if how["fate"] == "lost":
             member.lose_state()
@@ -239,7 +235,7 @@ class Run:
 
     def do_broker(self, how):
         nodes = self.cluster.nodes
-        if not all(node.up() for node in nodes):
+        if not all(node.up() and not node.start_due for node in nodes):
             return False
         node = nodes[int(how["pick"] * len(nodes))]
         node.start_due = True
