@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <future>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -99,6 +100,14 @@ class KafkaSource final : public Source {
     Handle handle;  // last: goes first
   };
 
+  /// For the rest of the process's life.
+  static void leave_behind(std::shared_ptr<Client> client) {
+    static auto& left = *new std::vector<std::shared_ptr<Client>>;
+    static std::mutex mutex;
+    const std::lock_guard lock(mutex);
+    left.push_back(std::move(client));
+  }
+
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* list, void* hooks);
   void assigned(const std::vector<std::int32_t>& partitions);
@@ -123,7 +132,8 @@ class KafkaSource final : public Source {
   RebalanceListener& listener_;
   std::vector<Part> parts_;  // by partition number
   std::string member_;       // as which everything owned was assigned
-  bool returning_ = false;   // what was lost is being given back; then we join anew
+  bool was_assigned_ = false;
+  bool returning_ = false;  // what was lost is being given back; then we join anew
 };
 
 Result<void> KafkaSource::open(const ClientSettings& settings, const SourceOptions& options) {
@@ -207,6 +217,7 @@ void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
   // Were it refused, so would be the activation, which says so.
   const KafkaError refused(rd_kafka_incremental_assign(handle(), none.get()));
   for (const std::int32_t p : partitions) part(p) = Part{.owned = true, .held = true};
+  was_assigned_ = true;
   listener_.on_assigned(partitions);
 }
 
@@ -295,9 +306,13 @@ void KafkaSource::leave(milliseconds timeout) {
 
 // librdkafka 2.0.2 sometimes never returns from destroying a member in the middle of a rebalance.
 // Then the handle is left behind: whoever destroys a Source is about to end the process.
+//
+// And it aborts the process when one is destroyed that has joined but not yet heard what it is
+// assigned (its #4312).
 void KafkaSource::end(milliseconds timeout) {
   if (!client_) return;
   client_->hooks.owner = nullptr;
+  if (!was_assigned_) return leave_behind(std::move(client_));
   auto gone = std::make_shared<std::promise<void>>();
   auto waiting = gone->get_future();
   std::thread([client = std::move(client_), gone]() mutable {
