@@ -1,7 +1,9 @@
 #include "state/state_dir.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -24,6 +26,7 @@ constexpr const char* kIdentityFile = "identity";
 constexpr std::string_view kFirstLine = "segmentd state directory, format 1\n";
 constexpr std::string_view kApplicationKey = "application=";
 constexpr std::string_view kInstanceKey = "instance=";
+constexpr std::string_view kPartitionPrefix = "partition-";
 constexpr mode_t kFileMode = 0644;
 /// Who only asks for the holder has the lock for an instant: that is waited for.
 constexpr int kLockTries = 10;
@@ -120,6 +123,16 @@ std::string identity_text(const Identity& identity) {
   text.append(kApplicationKey).append(identity.application).append("\n");
   text.append(kInstanceKey).append(identity.instance).append("\n");
   return text;
+}
+
+/// `partition-7` is 7.
+std::optional<std::int32_t> partition_number(const std::string& name) {
+  if (!name.starts_with(kPartitionPrefix)) return std::nullopt;
+  std::int32_t number = -1;
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + kPartitionPrefix.size(), end, number);
+  if (error != std::errc{} || rest != end || number < 0) return std::nullopt;
+  return number;
 }
 
 std::string holder_text(int lock) {
@@ -226,7 +239,30 @@ StateDir::~StateDir() {
 }
 
 fs::path StateDir::partition(std::int32_t n) const {
-  return directory_ / ("partition-" + std::to_string(n));
+  return directory_ / (std::string(kPartitionPrefix) + std::to_string(n));
+}
+
+std::vector<std::int32_t> StateDir::partitions() const {
+  std::vector<std::int32_t> numbers;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(directory_, failed)) {
+    if (const auto number = partition_number(entry.path().filename().string())) {
+      numbers.push_back(*number);
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+std::vector<fs::path> StateDir::set_asides(std::int32_t n) const {
+  const std::string beginning = partition(n).filename().string() + ".";
+  std::vector<fs::path> found;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(directory_, failed)) {
+    if (entry.path().filename().string().starts_with(beginning)) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 Result<void> StateDir::remove_partition(std::int32_t n) const {
@@ -254,6 +290,17 @@ Result<void> StateDir::set_partition_aside(std::int32_t n, std::chrono::seconds 
   fs::last_write_time(aside, now, failed);  // when it was set aside
   if (failed) return error_of(aside, failed);
   return {};
+}
+
+Result<fs::path> StateDir::keep_partition(std::int32_t n) const {
+  fs::path kept = partition(n);
+  kept += ".kept";
+  std::error_code failed;
+  fs::remove_all(kept, failed);
+  if (failed) return error_of(kept, failed);
+  fs::rename(partition(n), kept, failed);
+  if (failed) return error_of(partition(n), failed);
+  return kept;
 }
 
 }  // namespace segmentd

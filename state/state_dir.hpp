@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "state/core/result.hpp"
 
@@ -47,11 +48,18 @@ class StateDir {
 
   /// Where partition n's store lies, whether it exists or not.
   std::filesystem::path partition(std::int32_t n) const;
+  /// The partitions whose stores lie here, ascending.
+  std::vector<std::int32_t> partitions() const;
+  /// What lies here of partition n beside its store: directories set aside or kept, by name.
+  std::vector<std::filesystem::path> set_asides(std::int32_t n) const;
   /// Deletes partition n's store; fine where there is none. It must be closed.
   Result<void> remove_partition(std::int32_t n) const;
   /// Moves a damaged store to `partition-<n>.aside`, in place of one that lies there. It must be
   /// closed. kCorrupt: one was set aside less than `interval` ago; nothing was moved.
   Result<void> set_partition_aside(std::int32_t n, std::chrono::seconds interval) const;
+  /// Moves partition n's store to `partition-<n>.kept`, in place of one that lies there: by hand,
+  /// hence without a word about how often. It must be closed. Where it lies now.
+  Result<std::filesystem::path> keep_partition(std::int32_t n) const;
 
  private:
   StateDir(std::filesystem::path directory, int lock)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/observe/log.hpp"
+#include "daemon/pipeline/last_applied.hpp"
 #include "state/codec.hpp"
 
 namespace segmentd {
@@ -152,31 +153,12 @@ Result<void> Restorer::wait_for_epochs(std::int32_t partition) {
 /// and the next offset names another record. What retention has deleted cannot be compared.
 Result<void> Restorer::compare_with_input(const Partition& partition, const Watermarks& marks) {
   const LastApplied& last = partition.meta().last_applied;
-  if (last.offset < marks.first) return {};
-  const ReadFrom from[] = {{partition.number(), last.offset}};
-  auto reader = parts_.broker.open_reader(parts_.input_topic, from);
-  if (!reader) return reader.error();
-  std::vector<Message> found;
-  const auto until = SteadyClock::now() + kInputPatience;
-  while (found.empty() && last.offset < marks.end) {
-    if (cancelled(partition.number())) return cancelled_error();
-    if (auto read = (*reader)->read(found, 1, kReadWait); !read) {
-      // Out of range by now: retention was quicker, and the next time there is nothing to compare.
-      const bool gone = read.error().code == Errc::kCorrupt;
-      return gone ? Error{Errc::kRetry, read.error().what} : read.error();
-    }
-    if ((*reader)->progress(partition.number()).at_stable_end) break;
-    if (SteadyClock::now() > until) return Error{Errc::kRetry, "the input does not answer"};
-  }
-  const bool same = !found.empty() && found.front().offset == last.offset &&
-                    found.front().timestamp_ms == last.timestamp_ms &&
-                    record_hash(found.front()) == last.hash;
-  if (same) return {};
-  return Error{Errc::kBadInput,
-               "the record applied last, at offset " + std::to_string(last.offset) +
-                   ", is not in the input any more (it ends at " + std::to_string(marks.end) +
-                   "): the topic was made anew. Start a new application id (setting "
-                   "`application`), or set input.topic to the topic the state was made from"};
+  const std::int32_t number = partition.number();
+  const auto fate = read_last_applied(parts_.broker, parts_.input_topic, number, last, marks,
+                                      [&] { return cancelled(number); });
+  if (!fate) return fate.error();
+  if (*fate == LastAppliedFate::kDiffers) return input_made_anew(last, marks);
+  return {};
 }
 
 /// Reads until position = LSO = HW: everything decided is in the store, nothing is open behind it.
