@@ -87,8 +87,8 @@ struct LimitSettings {
   IntegerOption cache_rows{
       set,
       {"limits.cache_rows",
-       "Customers kept in memory, shared evenly among the input's partitions; the others are read "
-       "from disk."},
+       "Customers kept in memory by the process, shared evenly among its workers and their "
+       "partitions; the others are read from disk."},
       500'000,
       1,
       1'000'000'000};
@@ -107,6 +107,8 @@ struct LimitSettings {
       5'000,
       1,
       100'000};
+  IntegerOption restores{
+      set, {"limits.restores", "Partitions that a worker restores at the same time."}, 2, 1, 64};
   BytesOption held_bytes{
       set,
       {"limits.held_bytes",

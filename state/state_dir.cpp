@@ -27,6 +27,7 @@ constexpr std::string_view kFirstLine = "segmentd state directory, format 1\n";
 constexpr std::string_view kApplicationKey = "application=";
 constexpr std::string_view kInstanceKey = "instance=";
 constexpr std::string_view kPartitionPrefix = "partition-";
+constexpr const char* kRetiredSuffix = ".retired";
 constexpr mode_t kFileMode = 0644;
 /// Who only asks for the holder has the lock for an instant: that is waited for.
 constexpr int kLockTries = 10;
@@ -123,16 +124,6 @@ std::string identity_text(const Identity& identity) {
   text.append(kApplicationKey).append(identity.application).append("\n");
   text.append(kInstanceKey).append(identity.instance).append("\n");
   return text;
-}
-
-/// `partition-7` is 7.
-std::optional<std::int32_t> partition_number(const std::string& name) {
-  if (!name.starts_with(kPartitionPrefix)) return std::nullopt;
-  std::int32_t number = -1;
-  const char* const end = name.data() + name.size();
-  const auto [rest, error] = std::from_chars(name.data() + kPartitionPrefix.size(), end, number);
-  if (error != std::errc{} || rest != end || number < 0) return std::nullopt;
-  return number;
 }
 
 std::string holder_text(int lock) {
@@ -243,22 +234,26 @@ fs::path StateDir::partition(std::int32_t n) const {
 }
 
 std::vector<std::int32_t> StateDir::partitions() const {
-  std::vector<std::int32_t> numbers;
+  std::vector<std::int32_t> found;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(directory_, failed)) {
-    if (const auto number = partition_number(entry.path().filename().string())) {
-      numbers.push_back(*number);
-    }
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPartitionPrefix)) continue;
+    const char* const begin = name.data() + kPartitionPrefix.size();
+    const char* const end = name.data() + name.size();
+    std::int32_t n = -1;
+    const auto [rest, error] = std::from_chars(begin, end, n);
+    if (error == std::errc{} && rest == end && n >= 0) found.push_back(n);
   }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 std::vector<fs::path> StateDir::set_asides(std::int32_t n) const {
   const std::string beginning = partition(n).filename().string() + ".";
   std::vector<fs::path> found;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(directory_, failed)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
     if (entry.path().filename().string().starts_with(beginning)) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
@@ -270,6 +265,25 @@ Result<void> StateDir::remove_partition(std::int32_t n) const {
   fs::remove_all(partition(n), failed);
   if (failed) return error_of(partition(n), failed);
   return {};
+}
+
+bool StateDir::retire_partition(std::int32_t n) const {
+  const fs::path retired = partition(n).string() + kRetiredSuffix;
+  std::error_code failed;
+  fs::remove_all(retired, failed);  // of a process that did not live to do it
+  fs::rename(partition(n), retired, failed);
+  return !failed;
+}
+
+void StateDir::remove_retired() const {
+  std::vector<fs::path> retired;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
+    if (entry.path().filename().string().ends_with(kRetiredSuffix)) {
+      retired.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : retired) fs::remove_all(path, failed);
 }
 
 Result<void> StateDir::set_partition_aside(std::int32_t n, std::chrono::seconds interval) const {

@@ -55,8 +55,9 @@ Result<void> rebuild_one(const StateDir& directory, const StateFlags& flags,
   std::cout << "partition " << partition.number << ": " << path
             << (flags.dry_run ? " would be " : " was ") << becomes;
   if (partition.changelog) {
-    std::cout << "; the next start restores " << partition.changelog->rows.customers
-              << " customers from the changelog\n";
+    std::cout << "; the next start restores "
+              << count_text(partition.changelog->rows.customers, "customer")
+              << " from the changelog\n";
   } else {
     std::cout << "; the next start restores what the changelog has\n";
   }

@@ -222,8 +222,13 @@ Result<InputFound> look_at_input(Broker& broker, const std::string& topic, std::
   if (!marks) return marks.error();
   InputFound found{*marks, LastAppliedFate::kNotThere};
   if (!meta) return found;
+  const auto until = SteadyClock::now() + kSilenceMax;
+  const auto may_wait = [until]() -> Result<void> {
+    if (SteadyClock::now() < until) return {};
+    return Error{Errc::kRetry, "the input does not answer"};
+  };
   const auto fate =
-      read_last_applied(broker, topic, partition, meta->last_applied, *marks, [] { return false; });
+      read_last_applied(broker, topic, partition, meta->last_applied, *marks, may_wait);
   if (!fate) return fate.error();
   found.last_applied = *fate;
   return found;

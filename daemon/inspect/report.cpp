@@ -81,7 +81,7 @@ void write_store(Lines& lines, const StoreFound& store, Instant now) {
   if (!store.exists) {
     lines.line("store", "none here");
   } else {
-    lines.line("store", std::to_string(store.rows.customers) + " customers, " +
+    lines.line("store", count_text(store.rows.customers, "customer") + ", " +
                             size_text(store.disk_bytes) + " on disk");
   }
   if (store.meta) write_meta(lines, *store.meta);
@@ -103,8 +103,9 @@ void write_changelog(Lines& lines, const ChangelogFound& log, bool has_store) {
     return;
   }
   lines.line("changelog", "offsets " + std::to_string(log.marks.first) + " to " +
-                              std::to_string(log.marks.end) + ", " + std::to_string(log.records) +
-                              " records of " + std::to_string(log.rows.customers) + " customers");
+                              std::to_string(log.marks.end) + ", " +
+                              count_text(log.records, "record") + " of " +
+                              count_text(log.rows.customers, "customer"));
   if (log.marks.stable_end < log.marks.end) {
     lines.line("", "a transaction is open from offset " + std::to_string(log.marks.stable_end));
   }
@@ -300,9 +301,11 @@ std::string inspection_text(const Inspection& found, Instant now) {
   const auto unsafe = std::count_if(
       found.partitions.begin(), found.partitions.end(),
       [&](const PartitionFound& p) { return !is_safe(judge_partition(p, is_held(found))); });
-  text += unsafe == 0 ? "consistent\n"
-                      : "NOT SAFE: " + std::to_string(unsafe) + " of " +
-                            std::to_string(found.partitions.size()) + " partitions\n";
+  text += unsafe == 0
+              ? "consistent\n"
+              : "NOT SAFE: " + std::to_string(unsafe) + " of " +
+                    count_text(static_cast<std::int64_t>(found.partitions.size()), "partition") +
+                    "\n";
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/inspect/row_text.hpp"
 
+#include "daemon/inspect/verdict.hpp"
 #include "state/codec.hpp"
 #include "state/core/money.hpp"
 #include "state/core/segment.hpp"
@@ -65,13 +66,13 @@ void RowText::decided(const Customer& customer) {
                                                ", cluster " + std::to_string(customer.cluster) +
                                                (customer.provisional ? ", provisional" : ""));
   line("announced", segment(customer.announced.segment, customer.announced.since) + ", " +
-                        std::to_string(customer.announced.sequence) + " events published");
+                        count_text(customer.announced.sequence, "event") + " published");
   line("updated", format_rfc3339(customer.updated_at));
 }
 
 void RowText::figures(const Figures& f) {
-  line("frequency", std::to_string(f.frequency) + " counting orders on " +
-                        std::to_string(f.purchase_days) + " days");
+  line("frequency",
+       count_text(f.frequency, "counting order") + " on " + count_text(f.purchase_days, "day"));
   line("monetary", money(f.monetary_minor) + " = " + money(f.gross_minor) + " - " +
                        money(f.refunded_minor) + " refunded");
   line("first order", time(f.first_order_at));

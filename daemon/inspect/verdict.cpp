@@ -16,8 +16,10 @@ std::string text(std::int64_t number) {
   return std::to_string(number);
 }
 
-std::string count(std::int64_t number, const char* what) {
-  return text(number) + " " + what + (number == 1 ? "" : "s");
+/// Of the input; control records count among the offsets, hence an upper bound.
+std::string to_be_read(std::int64_t offsets) {
+  return offsets <= 0 ? "nothing to be read"
+                      : "up to " + count_text(offsets, "record") + " to be read";
 }
 
 std::string transaction(std::int64_t txn_seq, const std::string& writer) {
@@ -69,12 +71,12 @@ void Judge::store_alone() {
     unsafe("the store is damaged: " + store.unreadable + ". " + kRebuild);
   }
   if (store.rows.damaged > 0) {
-    unsafe("the store is damaged: " + count(store.rows.damaged, "row") + " of " +
+    unsafe("the store is damaged: " + count_text(store.rows.damaged, "row") + " of " +
            text(store.rows.customers) + " cannot be read (" + store.rows.damage + "). " + kRebuild);
   }
   for (const std::string& misfit : store.misfits) unsafe("the store does not fit: " + misfit);
   if (store.exists && store.unreadable.empty() && store.rows.damaged == 0) {
-    fine(store.meta ? "the store reads well: " + count(store.rows.customers, "row") +
+    fine(store.meta ? "the store reads well: " + count_text(store.rows.customers, "row") +
                           ", each with a right checksum"
                     : std::string("the store is empty: nothing was applied yet"));
   }
@@ -89,7 +91,7 @@ void Judge::changelog() {
     return;
   }
   if (log.rows.damaged > 0) {
-    unsafe("the changelog is damaged: " + count(log.rows.damaged, "row") + " of " +
+    unsafe("the changelog is damaged: " + count_text(log.rows.damaged, "row") + " of " +
            text(log.rows.customers) + " cannot be read (" + log.rows.damage +
            "). A store made from it would be refused");
   }
@@ -101,7 +103,8 @@ void Judge::changelog() {
   } else if (log.meta && store) {
     store_and_changelog(*store, log);
   } else if (log.meta && !found_.store.exists) {
-    fine("no store here: the changelog gives it back, " + count(log.rows.customers, "customer"));
+    fine("no store here: the changelog gives it back, " +
+         count_text(log.rows.customers, "customer"));
   } else if (log.meta && found_.store.unreadable.empty()) {
     position_in(found_.store.position.value_or(Position{}), log);
   } else if (!log.meta) {
@@ -147,7 +150,7 @@ void Judge::position_in(const Position& position, const ChangelogFound& log) {
            "compacted, never deleted from: look at its cleanup.policy; " +
            kNewApplication);
   } else if (log.records_ahead > 0) {
-    fine("the store is behind the changelog by " + count(log.records_ahead, "record") +
+    fine("the store is behind the changelog by " + count_text(log.records_ahead, "record") +
          (held_ ? ", as of its last flush: it is worked on"
                 : ": normal after a kill; the next start reads them"));
   } else if (found_.store.meta && log.rows.digest != found_.store.rows.digest) {
@@ -227,14 +230,14 @@ void Judge::input() {
            "Start a new application id (setting `application`)");
   } else if (next < input.marks.first) {
     unsafe("input: it begins at " + text(input.marks.first) + ", but the state goes on at " +
-           text(next) + ": " + count(input.marks.first - next, "offset") +
+           text(next) + ": " + count_text(input.marks.first - next, "offset") +
            " were deleted before they were read. Keep the input longer; " + kNewApplication);
   } else if (input.last_applied == LastAppliedFate::kSame) {
     fine("input: the record applied last lies at offset " + text(meta()->last_applied.offset) +
-         " still; up to " + count(input.marks.stable_end - next, "record") + " to be read");
+         " still; " + to_be_read(input.marks.stable_end - next));
   } else {
-    fine("input: goes on at offset " + text(next) + "; up to " +
-         count(input.marks.stable_end - next, "record") + " to be read");
+    fine("input: goes on at offset " + text(next) + "; " +
+         to_be_read(input.marks.stable_end - next));
   }
 }
 
@@ -242,6 +245,10 @@ void Judge::input() {
 
 std::vector<Remark> judge_partition(const PartitionFound& found, bool held) {
   return Judge(found, held).all();
+}
+
+std::string count_text(std::int64_t number, const char* what) {
+  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
 bool is_safe(const std::vector<Remark>& remarks) {
@@ -255,8 +262,8 @@ std::optional<std::string> loss_of_rebuilding(const PartitionFound& found) {
   if (!log.unreadable.empty()) return "the changelog is damaged: " + log.unreadable;
   if (!log.meta) return "the changelog holds no state of this partition";
   if (log.rows.damaged > 0) {
-    return "the changelog is damaged: " + count(log.rows.damaged, "row") + " cannot be read (" +
-           log.rows.damage + ")";
+    return "the changelog is damaged: " + count_text(log.rows.damaged, "row") +
+           " cannot be read (" + log.rows.damage + ")";
   }
   const std::optional<Meta>& store = found.store.meta;
   if (store && store->store_uuid == log.meta->store_uuid && store->txn_seq > log.meta->txn_seq) {

@@ -1,6 +1,7 @@
 // Whether what was found of a partition's state fits together. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ struct Remark {
 
 /// `held`: somebody works on the directory meanwhile, so that the store is as of its last flush.
 std::vector<Remark> judge_partition(const PartitionFound& found, bool held);
+
+/// `1 record`, `2 records`.
+std::string count_text(std::int64_t number, const char* what);
 
 bool is_safe(const std::vector<Remark>& remarks);
 

@@ -1,6 +1,5 @@
 #include "daemon/pipeline/last_applied.hpp"
 
-#include <chrono>
 #include <vector>
 
 #include "daemon/pipeline/partition.hpp"
@@ -8,32 +7,27 @@
 namespace segmentd {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 constexpr milliseconds kReadWait{100};
-constexpr milliseconds kInputPatience{10'000};
 
 }  // namespace
 
 Result<LastAppliedFate> read_last_applied(Broker& broker, const std::string& input_topic,
                                           std::int32_t partition, const LastApplied& last,
                                           const Watermarks& marks,
-                                          const std::function<bool()>& cancelled) {
+                                          const std::function<Result<void>()>& may_wait) {
   if (last.offset < 0 || last.offset < marks.first) return LastAppliedFate::kNotThere;
   const ReadFrom from[] = {{partition, last.offset}};
   auto reader = broker.open_reader(input_topic, from);
   if (!reader) return reader.error();
   std::vector<Message> found;
-  const auto until = SteadyClock::now() + kInputPatience;
   while (found.empty() && last.offset < marks.end) {
-    if (cancelled()) return Error{Errc::kRetry, "taken away while the input was read"};
+    if (auto may = may_wait(); !may) return may.error();
     if (auto read = (*reader)->read(found, 1, kReadWait); !read) {
       // Out of range by now: retention was quicker, and the next time there is nothing to compare.
       const bool gone = read.error().code == Errc::kCorrupt;
       return gone ? Error{Errc::kRetry, read.error().what} : read.error();
     }
     if ((*reader)->progress(partition).at_stable_end) break;
-    if (SteadyClock::now() > until) return Error{Errc::kRetry, "the input does not answer"};
   }
   const bool same = !found.empty() && found.front().offset == last.offset &&
                     found.front().timestamp_ms == last.timestamp_ms &&

@@ -17,12 +17,12 @@ enum class LastAppliedFate : std::uint8_t {
   kDiffers,   // another record lies there, or none: the topic was made anew
 };
 
-/// Reads the record back. `marks` of that partition of the input; `cancelled` is asked while it
-/// waits. kRetry: not answered, or cancelled; also where retention was quicker than the reading.
+/// Reads the record back. `marks` of that partition of the input; `may_wait` is asked before each
+/// wait, and its error ends the reading. kRetry: retention was quicker than the reading.
 Result<LastAppliedFate> read_last_applied(Broker& broker, const std::string& input_topic,
                                           std::int32_t partition, const LastApplied& last,
                                           const Watermarks& marks,
-                                          const std::function<bool()>& cancelled);
+                                          const std::function<Result<void>()>& may_wait);
 
 /// What kDiffers means for a person, and the way out.
 Error input_made_anew(const LastApplied& last, const Watermarks& marks);

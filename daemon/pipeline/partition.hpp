@@ -42,8 +42,7 @@ struct PartitionRules {
   std::int64_t future_tolerance_ms = kMsPerHour;
   bool table_on_every_order = true;
   std::size_t rejected_bytes_max = 900'000;
-  std::size_t cache_rows_max = 500'000;  // of one partition
-  std::size_t prefetch_records = 4096;   // looked ahead for rows to read together
+  std::size_t prefetch_records = 4096;  // looked ahead for rows to read together
   std::string input_topic;
   std::string fingerprint;
   std::string writer;    // transactional.id
@@ -102,6 +101,8 @@ class Partition {
   const Store& store() const { return *store_; }
   const Rules& customer_rules() const { return rules_.segmenter.customers; }
   const RowCache& rows() const { return rows_; }
+  /// How many rows may stay in memory without need. Until told, hardly any.
+  void set_cache_rows(std::size_t rows_max) { rows_.set_rows_max(rows_max); }
 
   // --- input ---
   /// Where reading begins; only before the first record. Differs from META's offset only where
@@ -187,7 +188,7 @@ class Partition {
   const Epochs& epochs_;
   EncodeContext encode_;
   Segmenter segmenter_;
-  RowCache rows_;
+  RowCache rows_{0};
   OffsetMark restored_mark_;
   Meta meta_;  // as decided; what the store has may be older
 

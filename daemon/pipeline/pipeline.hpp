@@ -48,6 +48,7 @@ struct PipelineRules {
   bool own_epochs = true;                  // false: epochs are given by adopt(), none is judged
   std::optional<Partitioner> partitioner;  // of the input; nullopt = unchecked
   std::int32_t partition_count = 1;
+  std::size_t cache_rows_max = 500'000;  // in memory without need, of all partitions here
   // Limits of one transaction.
   std::int64_t transaction_records_max = 10'000;
   std::int64_t transaction_bytes_max = 16 << 20;
@@ -130,6 +131,7 @@ class Pipeline {
     std::string json;
   };
 
+  void share_cache();
   std::optional<Reject> check_partition(const Message& message, const Record& record);
   Budget budget_left() const;
   bool any_behind_newest() const;

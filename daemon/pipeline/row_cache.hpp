@@ -29,8 +29,10 @@ struct CachedRow {
 
 class RowCache {
  public:
-  /// `rows_max` >= 2 bounds the rows that are kept without need: changed ones are always kept.
-  explicit RowCache(std::size_t rows_max) : young_max_(rows_max / 2 > 0 ? rows_max / 2 : 1) {}
+  explicit RowCache(std::size_t rows_max) { set_rows_max(rows_max); }
+  /// Bounds the rows that are kept without need: changed ones are always kept. Holds from the next
+  /// clean() on.
+  void set_rows_max(std::size_t rows_max) { young_max_ = rows_max / 2 > 0 ? rows_max / 2 : 1; }
 
   /// nullptr = not in memory.
   CachedRow* find(std::string_view id);
@@ -58,7 +60,7 @@ class RowCache {
   // Keys are views of the rows' own ids, which never change.
   using Rows = tsl::robin_map<std::string_view, std::unique_ptr<CachedRow>, Hash, Equal>;
 
-  std::size_t young_max_;
+  std::size_t young_max_ = 1;
   Rows young_;
   Rows old_;
   std::vector<CachedRow*> dirty_;

@@ -135,7 +135,7 @@ class StateTest(unittest.TestCase):
                          {k: v[1] for k, v in picture(application.state).items()
                           if k.is_file() and k.name != "LOCK"})
         said = self.state(application, CLEAN, "rebuild", "--partition", "0")
-        self.assertIn("the next start restores 1 customers", said)
+        self.assertIn("the next start restores 1 customer from", said)
         self.assertTrue((application.state / "partition-0.kept").is_dir())
         self.assertFalse((application.state / "partition-0").exists())
         application.daemon.start().wait_active(2)
