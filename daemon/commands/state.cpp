@@ -1,10 +1,12 @@
 // `segmentd state`: what lies in a state directory and in the changelog, and whether it fits.
 #include "daemon/commands/state.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <limits>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,10 +25,8 @@ constexpr const char* kAbout =
     "Ends with 0 if everything is safe to go on from, 4 if something is not, 3 if Kafka does not "
     "answer.";
 
-/// The partitions to look at: those asked for, else all that are here or on Kafka.
-std::set<std::int32_t> numbers_of(const StateFlags& flags, const DirectoryLook& look,
-                                  const KafkaLook* kafka) {
-  if (flags.partition) return {*flags.partition};
+/// Every partition that is here or on Kafka.
+std::set<std::int32_t> numbers_of(const DirectoryLook& look, const KafkaLook* kafka) {
   std::set<std::int32_t> numbers;
   if (look.directory) {
     for (const std::int32_t number : look.directory->partitions()) numbers.insert(number);
@@ -44,7 +44,7 @@ bool all_answered(const Inspection& found) {
   return true;
 }
 
-Inspection inspect(const config::Settings& settings, const StateFlags& flags,
+Inspection inspect(const config::Settings& settings, const std::set<std::int32_t>& numbers,
                    const DirectoryLook& look, KafkaLook* kafka) {
   Inspection found;
   found.directory = settings.state_dir();
@@ -53,10 +53,12 @@ Inspection inspect(const config::Settings& settings, const StateFlags& flags,
   found.held = look.held;
   if (kafka != nullptr) found.input_partitions = kafka->input_partitions();
   const RocksEnvironment environment{looking_options()};
-  for (const std::int32_t number : numbers_of(flags, look, kafka)) {
+  for (const std::int32_t number : numbers) {
     found.partitions.push_back(
         look_at_partition(settings, look, environment, number, found.input_partitions));
   }
+  // What a daemon that started meanwhile does to the files is no damage.
+  if (!found.held) found.held = StateDir::holder(found.directory);
   if (kafka != nullptr) kafka->look_at(found.partitions);
   return found;
 }
@@ -81,7 +83,16 @@ int show_state(const StateFlags& flags) {
                   kExitBroker);
     }
   }
-  const Inspection found = inspect(*settings, flags, *look, kafka.get());
+  auto numbers = numbers_of(*look, kafka.get());
+  if (flags.partition) {
+    if (!numbers.contains(*flags.partition)) {
+      return fail({Errc::kMisconfigured, "there is no partition " +
+                                             std::to_string(*flags.partition) + ", neither in " +
+                                             settings->state_dir() + " nor on Kafka"});
+    }
+    numbers = {*flags.partition};
+  }
+  const Inspection found = inspect(*settings, numbers, *look, kafka.get());
   std::cout << (flags.json ? inspection_json(found, wall_now()) + "\n"
                            : inspection_text(found, wall_now()));
   if (kafka != nullptr) {

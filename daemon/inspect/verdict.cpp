@@ -153,6 +153,11 @@ void Judge::position_in(const Position& position, const ChangelogFound& log) {
     fine("the store is behind the changelog by " + count_text(log.records_ahead, "record") +
          (held_ ? ", as of its last flush: it is worked on"
                 : ": normal after a kill; the next start reads them"));
+  } else if (found_.store.meta && found_.store.meta != log.meta) {
+    unsafe("the store is at the changelog's end, but it knows " +
+           transaction(found_.store.meta->txn_seq, found_.store.meta->writer) +
+           " and the changelog " + transaction(log.meta->txn_seq, log.meta->writer) + ". " +
+           kRebuild);
   } else if (found_.store.meta && log.rows.digest != found_.store.rows.digest) {
     unsafe("the store is at the changelog's end, but its rows are not the changelog's (" +
            text(found_.store.rows.customers) + " and " + text(log.rows.customers) +

@@ -2,9 +2,9 @@
 """`segmentd state`: what it says of a state directory and its changelog, sound or not, and that the rows
 of store, changelog, customer table and replay are the same."""
 import json
-import pathlib
 import shutil
 import sys
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -12,6 +12,7 @@ import harness  # noqa: E402
 from commands_test import picture  # noqa: E402
 from documents import check_same, newest, rows_of_lines  # noqa: E402
 from harness import Application, free_ports, run, set_flags  # noqa: E402
+from kafka_topics import KafkaTopics  # noqa: E402
 from recovery_test import damage, order  # noqa: E402
 
 CLEAN, USAGE, BROKER, STATE = 0, 2, 3, 4
@@ -32,6 +33,15 @@ class StateTest(unittest.TestCase):
         for p in partitions:
             for n in numbers:
                 application.kafka.send(application.input, b"c%d" % p, order(n, f"c{p}"), p)
+
+    def send_until(self, application, done):
+        """Orders of hundreds of customers as fast as they are acknowledged."""
+        topics = KafkaTopics(application.kafka.brokers)
+        n = 0
+        while not done.is_set():
+            topics.send(application.input, b"%d" % (n % 500), order(n, str(n % 500)))
+            n += 1
+        topics.close()
 
     def state(self, of, code, *arguments, **settings):
         """What it writes, ended with this exit code; what it complains of is kept."""
@@ -95,9 +105,13 @@ class StateTest(unittest.TestCase):
 
     def test_while_it_is_worked_on(self):
         application = self.begin("worked", partitions=1, orders=2)
-        application.daemon.start().wait_active()
-        for n in range(8):
-            self.send(application, [0], range(2 + n * 20, 22 + n * 20))
+        application.daemon.start(rocksdb__flush_interval="1s").wait_active()
+        done = threading.Event()
+        sender = threading.Thread(target=self.send_until, args=(application, done))
+        sender.start()
+        self.addCleanup(sender.join)
+        self.addCleanup(done.set)
+        for _ in range(8):
             text, found = self.show(application, CLEAN)
             self.assertEqual(found["held_by"], str(application.daemon.process.pid))
             self.assertIn(f"by process {application.daemon.process.pid}", text)
@@ -105,8 +119,12 @@ class StateTest(unittest.TestCase):
         self.assertIn("as of its last flush", self.complained)
         self.state(application, STATE, "rebuild", "--all")
         self.assertIn(f"held by another segmentd, process {application.daemon.process.pid}", self.complained)
+        done.set()
+        sender.join()
         application.wait_until_consumed()
         application.daemon.stop()
+        _, found = self.show(application, CLEAN)
+        self.assertGreater(found["partitions"][0]["store"]["meta"]["txn_seq"], 100)
 
     def test_behind_after_a_kill(self):
         application = self.begin("behind", partitions=1)
@@ -198,6 +216,8 @@ class StateTest(unittest.TestCase):
         self.assertTrue((application.state / "partition-0").is_dir())
         self.state(application, USAGE, "rebuild")
         self.state(application, USAGE, "rows")
+        self.state(application, USAGE, "--partition", "5", "--offline")
+        self.assertIn("there is no partition 5", self.complained)
         self.state(application, USAGE, "rows", "--partition", "5")
         self.assertIn("there is no store of partition 5", self.complained)
 

@@ -160,6 +160,9 @@ TEST(Verdict, OtherRowsAtTheSamePlaceAreUnsafe) {
   PartitionFound found = sound();
   ++found.store.rows.digest;
   expect_unsafe(found, "its rows are not the changelog's");
+  found = sound();
+  found.store.meta = meta_at(kTransaction - 1, kNextOffset - 5);
+  expect_unsafe(found, "it knows transaction 6 of shop-a-0 and the changelog transaction 7");
 }
 
 TEST(Verdict, AStoreOfAnotherChangelogIsUnsafe) {
