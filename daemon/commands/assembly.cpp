@@ -120,6 +120,12 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   rules.model = model_rules(settings);
   rules.partitioner = partitioner(settings.input.partitioner());
   rules.partition_count = partitions;
+  for (const std::string& item : settings.input.skip()) {
+    const auto place = config::parse_record_place(item);
+    if (place && place->topic == settings.input.topic()) {
+      rules.skipped.emplace(place->partition, place->offset);
+    }
+  }
   rules.cache_rows_max =
       static_cast<std::size_t>(settings.limits.cache_rows() / settings.workers() + 1);
   rules.transaction_records_max = settings.limits.transaction_records();
