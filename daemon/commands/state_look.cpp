@@ -60,6 +60,7 @@ Result<std::unique_ptr<KafkaLook>> KafkaLook::connect(const config::Settings& se
 
 Result<KafkaLook::Offsets> KafkaLook::committed(const std::vector<PartitionFound>& partitions) {
   std::vector<std::int32_t> numbers;
+  numbers.reserve(partitions.size());
   for (const PartitionFound& partition : partitions) numbers.push_back(partition.number);
   auto found = kafka::committed_offsets(client_, settings_.input.topic(), numbers, kGroupTimeout);
   if (!found) return found.error();
