@@ -24,8 +24,9 @@ const std::vector<Property> kTuned = {
     {"fetch.error.backoff.ms", "100"},
     {"check.crcs", "false"},
     {"session.timeout.ms", "6000"},
-    {"heartbeat.interval.ms", "1000"},
+    {"heartbeat.interval.ms", "250"},  // how soon a member hears of a rebalance
     {"max.poll.interval.ms", "60000"},
+    {"topic.metadata.refresh.interval.ms", "60000"},  // how soon another partition count is noticed
 };
 
 std::vector<Property> required_of(const ClientSettings& settings, const SourceOptions& options) {

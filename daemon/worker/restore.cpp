@@ -16,8 +16,9 @@ using observe::ParkReason;
 
 constexpr std::size_t kBatchRecords = 20'000;
 constexpr milliseconds kReadWait{100};
-constexpr milliseconds kFenceTimeout{10'000};
-constexpr milliseconds kQuestion{2'000};  // a cancellation waits for the answer
+/// A cancellation waits for the answer to either.
+constexpr milliseconds kFenceTimeout{2'000};
+constexpr milliseconds kQuestion{2'000};
 /// How long the changelog's end may stay behind an open transaction before its writer is fenced.
 constexpr milliseconds kHiddenEndPatience{500};
 constexpr milliseconds kRetryPause{250};
