@@ -310,6 +310,9 @@ Result<fs::path> StateDir::keep_partition(std::int32_t n) const {
   fs::path kept = partition(n);
   kept += ".kept";
   std::error_code failed;
+  if (!fs::exists(partition(n), failed)) {
+    return Error{Errc::kMisconfigured, partition(n).string() + " does not exist"};
+  }
   fs::remove_all(kept, failed);
   if (failed) return error_of(kept, failed);
   fs::rename(partition(n), kept, failed);

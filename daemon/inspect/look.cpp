@@ -66,7 +66,7 @@ void read_store(RocksStore& store, const Rules& rules, StoreFound& found) {
     if (meta) {
       found.meta = *std::move(meta);
     } else {
-      found.unreadable = "META: " + meta.error().what;
+      found.unreadable = meta.error().what;
     }
   }
   const auto scanned = store.scan(kRowPrefix, [&](std::string_view key, std::string_view value) {
@@ -210,8 +210,7 @@ Result<ChangelogFound> look_at_changelog(Broker& broker, const std::string& topi
   if (meta) {
     found.meta = *std::move(meta);
   } else {
-    found.unreadable =
-        "META at offset " + std::to_string(found.meta_offset) + ": " + meta.error().what;
+    found.unreadable = "offset " + std::to_string(found.meta_offset) + ": " + meta.error().what;
   }
   return found;
 }
