@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/group_offsets.hpp"
 #include "daemon/kafka/request_watch.hpp"
 
 namespace segmentd::kafka {
@@ -410,31 +411,7 @@ GroupStamp KafkaSource::group() const {
 
 Result<std::vector<CommittedOffset>> KafkaSource::committed(
     std::span<const std::int32_t> partitions, milliseconds timeout) const {
-  Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const std::int32_t p : partitions) {
-    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), p);
-  }
-  // With read_committed the library asks for stable offsets and waits for open transactions.
-  if (auto err = rd_kafka_committed(handle(), list.get(), timeout_ms(timeout))) {
-    return Error{errc_of(err), "committed offsets of " + topic_ + ": " + describe(err)};
-  }
-  std::vector<CommittedOffset> answer;
-  for (const std::int32_t p : partitions) {
-    const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic_.c_str(), p);
-    if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return Error{errc_of(found->err), "committed offset of " + topic_ + "/" + std::to_string(p) +
-                                            ": " + describe(found->err)};
-    }
-    CommittedOffset offset{.partition = p, .next_offset = {}, .metadata = {}};
-    if (found->offset >= 0) {
-      offset.next_offset = found->offset;
-      if (found->metadata != nullptr) {
-        offset.metadata.assign(static_cast<const char*>(found->metadata), found->metadata_size);
-      }
-    }
-    answer.push_back(std::move(offset));
-  }
-  return answer;
+  return committed_offsets(handle(), topic_, partitions, timeout);
 }
 
 }  // namespace
