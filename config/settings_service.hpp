@@ -42,14 +42,16 @@ struct TopicSettings {
       true};
   IntegerOption replication_factor{
       set,
-      {"topics.replication_factor", "Replicas of a created topic; -1 = the broker's default."},
+      {"topics.replication_factor",
+       "Replicas of a created topic; -1 = three, or as many as there are brokers if fewer."},
       -1,
       -1,
       100};
   IntegerOption min_insync_replicas{
       set,
       {"topics.min_insync_replicas",
-       "Replicas of a created topic that must hold a write; -1 = the broker's default."},
+       "Replicas of a created topic that must hold a write; -1 = two where it has three or more, "
+       "else the broker's default."},
       -1,
       -1,
       100};
@@ -59,6 +61,14 @@ struct TopicSettings {
       std::chrono::hours(30 * 24),
       std::chrono::hours(1),
       std::chrono::hours(36'500 * 24)};
+  DurationOption check_every{
+      set,
+      {"topics.check_every",
+       "How often a running daemon looks whether the topics are still as they have to be; what "
+       "became worse is logged and counted, and stops nothing."},
+      std::chrono::minutes(10),
+      std::chrono::seconds(1),
+      std::chrono::hours(7 * 24)};
 };
 
 /// The bounds of memory, time and transactions.

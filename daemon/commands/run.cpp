@@ -20,6 +20,7 @@
 #include "daemon/kafka/broker.hpp"
 #include "daemon/kafka/source.hpp"
 #include "daemon/kafka/transaction_log.hpp"
+#include "daemon/topics/topic_watch.hpp"
 #include "daemon/topics/topics.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker/model_reader.hpp"
@@ -180,6 +181,7 @@ class Run {
   std::atomic<bool>& working_;
   observe::Metrics metrics_;
   http::HealthBoard health_;
+  std::unique_ptr<TopicWatch> topic_watch_;
   std::unique_ptr<http::Server> server_;
   std::optional<StateDir> directory_;
   std::string member_;  // group.instance.id and transactional.id
@@ -232,6 +234,7 @@ int Run::prepare_topics() {
     return fail_logged({Errc::kUnavailable, text}, kExitBroker);
   }
   partitions_ = report->input_partitions;
+  topic_watch_ = watch_topics(settings_, std::move(*admin), *report, metrics_);
   return kExitClean;
 }
 
