@@ -111,6 +111,7 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   p.table_on_every_order = settings.table.on() == config::TableOn::kOrder;
   p.rejected_bytes_max = static_cast<std::size_t>(settings.rejected.bytes_max());
   p.cache_rows_max = static_cast<std::size_t>(settings.limits.cache_rows() / partitions + 1);
+  p.cache_bytes_max = static_cast<std::size_t>(settings.limits.cache_bytes() / partitions + 1);
   p.input_topic = settings.input.topic();
   p.fingerprint = fingerprint_of(settings.fingerprint(), partitions);
   p.writer = writer;
@@ -124,6 +125,16 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   rules.relabel_per_transaction_max = settings.limits.relabel_per_transaction();
   rules.held_bytes_max = static_cast<std::size_t>(settings.limits.held_bytes());
   return rules;
+}
+
+RocksOptions rocks_options(const config::Settings& settings, std::int32_t partitions) {
+  RocksOptions options;
+  options.cache_bytes = static_cast<std::uint64_t>(settings.rocksdb.block_cache_bytes());
+  options.write_buffers_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffers_bytes());
+  options.write_buffer_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffer_bytes());
+  options.open_files = static_cast<int>(settings.rocksdb.open_files() / partitions);
+  options.disk_free_bytes = static_cast<std::uint64_t>(settings.limits.disk_free_bytes());
+  return options;
 }
 
 OutputTopicNames output_topics(const config::Settings& settings) {
@@ -146,6 +157,7 @@ kafka::ClientSettings client_settings(const config::Settings& settings,
   client.brokers = settings.bootstrap_servers();
   client.group = settings.application();
   client.client_id = client_id;
+  client.reader_queue_bytes = settings.limits.restore_queue_bytes();
   for (const auto& [name, entry] : settings.kafka.all()) {
     client.properties.emplace_back(name, entry.value);
   }

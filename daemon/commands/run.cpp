@@ -1,7 +1,6 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
 #include <atomic>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <random>
 #include <thread>
@@ -13,6 +12,7 @@
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
+#include "daemon/commands/memory_budget.hpp"
 #include "daemon/http/health.hpp"
 #include "daemon/http/routes.hpp"
 #include "daemon/http/server.hpp"
@@ -25,6 +25,7 @@
 #include "daemon/version.hpp"
 #include "daemon/worker/model_reader.hpp"
 #include "daemon/worker/worker.hpp"
+#include "state/disk_room.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
 
@@ -40,7 +41,7 @@ constexpr milliseconds kStall{120'000};
 /// A commit, a replaced producer, leaving and closing may each take their time-out.
 constexpr std::chrono::seconds kShutdownPatience{85};
 constexpr std::chrono::hours kAsideInterval{1};
-constexpr std::uintmax_t kRoomBytes = 64ULL << 20;
+constexpr int kRestoresAtOnce = 1;
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
 class Signals {
@@ -88,10 +89,10 @@ class Signals {
   std::thread thread_;
 };
 
-bool has_room(const std::filesystem::path& directory) {
-  std::error_code failed;
-  const auto space = std::filesystem::space(directory, failed);
-  return !failed && space.available >= kRoomBytes;
+/// A quarter more than what has to stay free: a store that goes on is not to stop again at once.
+bool has_room(const config::Settings& settings) {
+  const auto free_bytes = static_cast<std::uint64_t>(settings.limits.disk_free_bytes());
+  return static_cast<bool>(require_room(settings.state_dir(), free_bytes + free_bytes / 4));
 }
 
 /// A random UUID (RFC 9562, version 4).
@@ -128,13 +129,6 @@ WorkerRules worker_rules(const config::Settings& settings) {
   rules.start_at_earliest = settings.input.start() == config::InputStart::kEarliest;
   rules.leave_on_stop = settings.on_stop() == config::OnStop::kLeave;
   return rules;
-}
-
-RocksOptions rocks_options(const config::Settings& settings) {
-  RocksOptions options;
-  options.cache_bytes = static_cast<std::uint64_t>(settings.rocksdb.block_cache_bytes());
-  options.write_buffer_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffer_bytes());
-  return options;
 }
 
 /// The last word of a run, where all others were: a log reader finds it.
@@ -247,6 +241,7 @@ int Run::open_kafka() {
   options.transactional_id = member_;
   options.input_topic = settings_.input.topic();
   options.topics = output_topics(settings_);
+  options.queue_bytes = settings_.limits.output_queue_bytes();
   auto log = kafka::open_transaction_log(client_, options);
   if (!log) return fail_logged(log.error(), exit_code(log.error()));
   log_ = std::move(*log);
@@ -265,7 +260,7 @@ int Run::work(const std::atomic<bool>& stop) {
   auto decoder = Decoder::create(std::move(*rules));
   if (!decoder) return fail_logged(decoder.error(), exit_code(decoder.error()));
   Pipeline pipeline(pipeline_rules(settings_, member_, partitions_), std::move(*decoder), epochs_);
-  const RocksEnvironment rocks(rocks_options(settings_));
+  const RocksEnvironment rocks(rocks_options(settings_, partitions_));
   const auto open_store = [&](std::int32_t partition) -> Result<std::unique_ptr<Store>> {
     auto store = RocksStore::open(rocks, directory_->partition(partition));
     if (!store) return store.error();
@@ -286,7 +281,7 @@ int Run::work(const std::atomic<bool>& stop) {
        [this](std::int32_t partition) {
          return directory_->set_partition_aside(partition, kAsideInterval);
        },
-       [this] { return has_room(settings_.state_dir()); }});
+       [this] { return has_room(settings_); }});
   working_ = true;
   const WorkerEnd end = worker.run(stop);
   if (end.kind != WorkerEnd::Kind::kStopped)
@@ -306,6 +301,7 @@ int Run::go(const std::atomic<bool>& stop) {
                      {"input", settings_.input.topic()},
                      {"state_dir", settings_.state_dir()},
                      {"http_port", server_->port()}});
+  say_memory_budget(settings_, kRestoresAtOnce);
   if (const int code = prepare_topics(); code != kExitClean) return code;
   if (const int code = open_kafka(); code != kExitClean) return code;
   return work(stop);

@@ -16,7 +16,7 @@ Partition::Partition(const PartitionRules& rules, std::int32_t number, std::uniq
       epochs_(epochs),
       encode_(rules.encode),
       segmenter_(rules.segmenter),
-      rows_(rules.cache_rows_max) {}
+      rows_(rules.cache_rows_max, rules.cache_bytes_max) {}
 
 // --- opening ---
 

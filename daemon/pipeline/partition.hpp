@@ -42,7 +42,8 @@ struct PartitionRules {
   std::int64_t future_tolerance_ms = kMsPerHour;
   bool table_on_every_order = true;
   std::size_t rejected_bytes_max = 900'000;
-  std::size_t cache_rows_max = 500'000;  // of one partition
+  std::size_t cache_rows_max = 500'000;  // of one partition; so below
+  std::size_t cache_bytes_max = 1U << 30U;
   std::size_t prefetch_records = 4096;   // looked ahead for rows to read together
   std::string input_topic;
   std::string fingerprint;

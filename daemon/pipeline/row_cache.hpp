@@ -25,12 +25,18 @@ struct CachedRow {
   Customer customer;
   bool dirty = false;        // differs from the last commit
   bool table_dirty = false;  // in a way that the customer table shows
+  std::size_t bytes = 0;     // as counted last
 };
+
+/// The memory a customer's row takes in the cache, about.
+std::size_t memory_bytes_about(const Customer& customer);
 
 class RowCache {
  public:
-  /// `rows_max` >= 2 bounds the rows that are kept without need: changed ones are always kept.
-  explicit RowCache(std::size_t rows_max) : young_max_(rows_max / 2 > 0 ? rows_max / 2 : 1) {}
+  /// `rows_max` >= 2 and `bytes_max` bound the rows that are kept without need: changed ones are
+  /// always kept.
+  RowCache(std::size_t rows_max, std::size_t bytes_max)
+      : young_max_(rows_max / 2 > 0 ? rows_max / 2 : 1), young_bytes_max_(bytes_max / 2) {}
 
   /// nullptr = not in memory.
   CachedRow* find(std::string_view id);
@@ -45,6 +51,8 @@ class RowCache {
   void clean();
 
   std::size_t size() const { return young_.size() + old_.size(); }
+  /// Of all rows, about; what changed since clean() is counted as it was then.
+  std::size_t bytes() const { return young_bytes_ + old_bytes_; }
 
  private:
   struct Hash {
@@ -59,6 +67,9 @@ class RowCache {
   using Rows = tsl::robin_map<std::string_view, std::unique_ptr<CachedRow>, Hash, Equal>;
 
   std::size_t young_max_;
+  std::size_t young_bytes_max_;
+  std::size_t young_bytes_ = 0;
+  std::size_t old_bytes_ = 0;
   Rows young_;
   Rows old_;
   std::vector<CachedRow*> dirty_;
