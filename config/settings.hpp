@@ -24,7 +24,7 @@ inline constexpr std::chrono::milliseconds kTransactionTimeoutDefault{10'000};
 /// Room that stays free beside a rejected record's value, for its key and headers.
 inline constexpr std::int64_t kRejectedOverheadBytes = 64 * 1024;
 /// A process runs this many workers at most.
-inline constexpr std::int64_t kWorkersMax = 1;
+inline constexpr std::int64_t kWorkersMax = 64;
 
 /// A plain value: copies are independent. Build one, set what is wanted, then treat it as constant.
 struct Settings : OptionSet {
@@ -87,8 +87,9 @@ struct Settings : OptionSet {
       std::chrono::hours(36'500 * 24)};
   IntegerOption workers{*this,
                         {"workers",
-                         "Worker threads of this process, each a member of the consumer group. "
-                         "This version runs one."},
+                         "Worker threads of this process, each a member of the consumer group that "
+                         "owns some of the input's partitions. More than there are partitions "
+                         "stand by."},
                         1,
                         1,
                         kWorkersMax};
@@ -108,6 +109,14 @@ struct Settings : OptionSet {
        "restored from the changelog."},
       "/var/lib/segmentd",
       kNotEmpty};
+  DurationOption state_keep{
+      *this,
+      {"state_keep",
+       "How long the directory of a partition that went to another member is kept, in case it "
+       "comes back; then it is removed."},
+      std::chrono::hours(1),
+      std::chrono::seconds(1),
+      std::chrono::hours(12)};
   Choice<OnStop> on_stop{*this,
                          {"on_stop",
                           "What SIGTERM does to the partitions: `leave` hands them over at once; "

@@ -97,17 +97,17 @@ struct LimitSettings {
   IntegerOption cache_rows{
       set,
       {"limits.cache_rows",
-       "Customers kept in memory, shared evenly among the input's partitions; the others are read "
-       "from disk. The smaller of this and limits.cache_bytes bounds."},
+       "Customers kept in memory by the process, shared evenly among its workers and their "
+       "partitions; the others are read from disk. The smaller of this and limits.cache_bytes "
+       "bounds."},
       500'000,
       1,
       1'000'000'000};
   BytesOption cache_bytes{
       set,
       {"limits.cache_bytes",
-       "Memory of the customers kept, about, shared evenly among the input's partitions. A "
-       "customer "
-       "with hundreds of remembered orders takes a hundred times what one with a few does."},
+       "Memory of the customers kept, about, shared as limits.cache_rows. A customer with hundreds "
+       "of remembered orders takes a hundred times what one with a few does."},
       1LL << 30,
       1LL << 20,
       1LL << 40};
@@ -126,6 +126,8 @@ struct LimitSettings {
       5'000,
       1,
       100'000};
+  IntegerOption restores{
+      set, {"limits.restores", "Partitions that a worker restores at the same time."}, 2, 1, 64};
   BytesOption held_bytes{
       set,
       {"limits.held_bytes",

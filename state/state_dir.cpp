@@ -1,7 +1,9 @@
 #include "state/state_dir.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -24,6 +26,8 @@ constexpr const char* kIdentityFile = "identity";
 constexpr std::string_view kFirstLine = "segmentd state directory, format 1\n";
 constexpr std::string_view kApplicationKey = "application=";
 constexpr std::string_view kInstanceKey = "instance=";
+constexpr std::string_view kPartitionPrefix = "partition-";
+constexpr const char* kRetiredSuffix = ".retired";
 constexpr mode_t kFileMode = 0644;
 /// Who only asks for the holder has the lock for an instant: that is waited for.
 constexpr int kLockTries = 10;
@@ -226,7 +230,23 @@ StateDir::~StateDir() {
 }
 
 fs::path StateDir::partition(std::int32_t n) const {
-  return directory_ / ("partition-" + std::to_string(n));
+  return directory_ / (std::string(kPartitionPrefix) + std::to_string(n));
+}
+
+std::vector<std::int32_t> StateDir::partitions() const {
+  std::vector<std::int32_t> found;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPartitionPrefix)) continue;
+    const char* const begin = name.data() + kPartitionPrefix.size();
+    const char* const end = name.data() + name.size();
+    std::int32_t n = -1;
+    const auto [rest, error] = std::from_chars(begin, end, n);
+    if (error == std::errc{} && rest == end && n >= 0) found.push_back(n);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 Result<void> StateDir::remove_partition(std::int32_t n) const {
@@ -234,6 +254,25 @@ Result<void> StateDir::remove_partition(std::int32_t n) const {
   fs::remove_all(partition(n), failed);
   if (failed) return error_of(partition(n), failed);
   return {};
+}
+
+bool StateDir::retire_partition(std::int32_t n) const {
+  const fs::path retired = partition(n).string() + kRetiredSuffix;
+  std::error_code failed;
+  fs::remove_all(retired, failed);  // of a process that did not live to do it
+  fs::rename(partition(n), retired, failed);
+  return !failed;
+}
+
+void StateDir::remove_retired() const {
+  std::vector<fs::path> retired;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
+    if (entry.path().filename().string().ends_with(kRetiredSuffix)) {
+      retired.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : retired) fs::remove_all(path, failed);
 }
 
 Result<void> StateDir::set_partition_aside(std::int32_t n, std::chrono::seconds interval) const {

@@ -4,6 +4,8 @@
 //   <directory>/LOCK           held (flock) while the process lives; its text is the holder's pid
 //   <directory>/identity       application and instance, written once
 //   <directory>/partition-<n>/ the store of input partition n
+//   <directory>/partition-<n>.aside    one that was moved out of the way
+//   <directory>/partition-<n>.retired  one that is being deleted
 #pragma once
 
 #include <chrono>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "state/core/result.hpp"
 
@@ -47,8 +50,15 @@ class StateDir {
 
   /// Where partition n's store lies, whether it exists or not.
   std::filesystem::path partition(std::int32_t n) const;
+  /// Those whose store lies here, ascending.
+  std::vector<std::int32_t> partitions() const;
   /// Deletes partition n's store; fine where there is none. It must be closed.
   Result<void> remove_partition(std::int32_t n) const;
+  /// Takes partition n's store out of sight, at once and whole; remove_retired() deletes it. It
+  /// must be closed. False: there was none, or it could not be done.
+  bool retire_partition(std::int32_t n) const;
+  /// Deletes what was retired, also by a process that did not live to do it. May take long.
+  void remove_retired() const;
   /// Moves a damaged store to `partition-<n>.aside`, in place of one that lies there. It must be
   /// closed. kCorrupt: one was set aside less than `interval` ago; nothing was moved.
   Result<void> set_partition_aside(std::int32_t n, std::chrono::seconds interval) const;

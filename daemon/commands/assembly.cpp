@@ -110,8 +110,6 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   p.future_tolerance_ms = settings.input.future_tolerance().count();
   p.table_on_every_order = settings.table.on() == config::TableOn::kOrder;
   p.rejected_bytes_max = static_cast<std::size_t>(settings.rejected.bytes_max());
-  p.cache_rows_max = static_cast<std::size_t>(settings.limits.cache_rows() / partitions + 1);
-  p.cache_bytes_max = static_cast<std::size_t>(settings.limits.cache_bytes() / partitions + 1);
   p.input_topic = settings.input.topic();
   p.fingerprint = fingerprint_of(settings.fingerprint(), partitions);
   p.writer = writer;
@@ -119,6 +117,10 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   rules.model = model_rules(settings);
   rules.partitioner = partitioner(settings.input.partitioner());
   rules.partition_count = partitions;
+  rules.cache_rows_max =
+      static_cast<std::size_t>(settings.limits.cache_rows() / settings.workers() + 1);
+  rules.cache_bytes_max =
+      static_cast<std::size_t>(settings.limits.cache_bytes() / settings.workers());
   rules.transaction_records_max = settings.limits.transaction_records();
   rules.transaction_bytes_max = settings.limits.transaction_bytes();
   rules.overlay_rows_max = settings.limits.overlay_rows();

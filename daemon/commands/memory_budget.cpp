@@ -59,7 +59,7 @@ std::optional<std::int64_t> group_limit(const std::filesystem::path& top, std::s
 
 }  // namespace
 
-MemoryBudget memory_budget(const config::Settings& settings, int restores) {
+MemoryBudget memory_budget(const config::Settings& settings) {
   const auto& limits = settings.limits;
   const std::int64_t workers = settings.workers();
   MemoryBudget budget;
@@ -68,7 +68,7 @@ MemoryBudget memory_budget(const config::Settings& settings, int restores) {
   budget.overlay = workers * kOverlayCopies * limits.transaction_bytes();
   budget.output_queues = workers * limits.output_queue_bytes();
   budget.rows_cached = limits.cache_bytes();
-  budget.restore_queues = restores * limits.restore_queue_bytes();
+  budget.restore_queues = workers * limits.restores() * limits.restore_queue_bytes();
   budget.rocksdb = settings.rocksdb.block_cache_bytes() + settings.rocksdb.write_buffers_bytes();
   budget.program = kProgramBytes;
   return budget;
@@ -92,8 +92,8 @@ std::optional<std::int64_t> memory_limit(const std::filesystem::path& root) {
   return limit;
 }
 
-void say_memory_budget(const config::Settings& settings, int restores) {
-  const MemoryBudget budget = memory_budget(settings, restores);
+void say_memory_budget(const config::Settings& settings) {
+  const MemoryBudget budget = memory_budget(settings);
   observe::log_line(LogLevel::kInfo, "memory budget",
                     {{"total", mebibytes(budget.total())},
                      {"input_queues", mebibytes(budget.input_queues)},

@@ -12,20 +12,20 @@
 #include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
+#include "daemon/commands/crew.hpp"
 #include "daemon/commands/memory_budget.hpp"
 #include "daemon/http/health.hpp"
 #include "daemon/http/routes.hpp"
 #include "daemon/http/server.hpp"
 #include "daemon/kafka/admin.hpp"
 #include "daemon/kafka/broker.hpp"
-#include "daemon/kafka/source.hpp"
-#include "daemon/kafka/transaction_log.hpp"
+#include "daemon/observe/log.hpp"
 #include "daemon/topics/topic_watch.hpp"
 #include "daemon/topics/topics.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker/model_reader.hpp"
-#include "daemon/worker/worker.hpp"
 #include "state/disk_room.hpp"
+#include "state/partition_stores.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
 
@@ -40,8 +40,7 @@ constexpr milliseconds kModelTimeout{60'000};
 constexpr milliseconds kStall{120'000};
 /// A commit, a replaced producer, leaving and closing may each take their time-out.
 constexpr std::chrono::seconds kShutdownPatience{85};
-constexpr std::chrono::hours kAsideInterval{1};
-constexpr int kRestoresAtOnce = 1;
+constexpr milliseconds kLookAfterStores{1'000};
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
 class Signals {
@@ -119,39 +118,6 @@ void write_kafka_log(int level, std::string_view line) {
                     "librdkafka", {{"line", line}});
 }
 
-WorkerRules worker_rules(const config::Settings& settings) {
-  WorkerRules rules;
-  rules.commit_interval = settings.limits.commit_interval();
-  rules.flush_interval = settings.rocksdb.flush_interval();
-  rules.flush_rows = static_cast<std::uint64_t>(settings.rocksdb.flush_rows());
-  rules.poll_records_max = settings.limits.transaction_records();
-  rules.held_bytes_max = static_cast<std::size_t>(settings.limits.held_bytes());
-  rules.start_at_earliest = settings.input.start() == config::InputStart::kEarliest;
-  rules.leave_on_stop = settings.on_stop() == config::OnStop::kLeave;
-  return rules;
-}
-
-/// The last word of a run, where all others were: a log reader finds it.
-int fail_logged(const Error& error, int code) {
-  observe::log_line(LogLevel::kError, "ends: it cannot go on",
-                    {{"what", error.what}, {"exit_code", code}});
-  return code;
-}
-
-int exit_code(const WorkerEnd& end) {
-  switch (end.kind) {
-    case WorkerEnd::Kind::kStopped:
-      return kExitClean;
-    case WorkerEnd::Kind::kBroker:
-      return kExitBroker;
-    case WorkerEnd::Kind::kState:
-      return kExitState;
-    case WorkerEnd::Kind::kFenced:
-      return kExitFenced;
-  }
-  return kExitBug;
-}
-
 /// What one run needs, in the order in which it is made; destroyed in reverse.
 class Run {
  public:
@@ -160,16 +126,17 @@ class Run {
       : settings_(settings),
         working_(working),
         metrics_({settings.currency(), static_cast<int>(settings.decimals()), kVersion}),
-        health_(1, kStall, std::chrono::steady_clock::now()) {}
+        health_(static_cast<int>(settings.workers()), kStall, std::chrono::steady_clock::now()) {}
 
-  int go(const std::atomic<bool>& stop);
+  /// Sets `stop` itself when a worker cannot go on: the others end with it.
+  int go(std::atomic<bool>& stop);
 
  private:
   int open_state();
   int serve();
   int prepare_topics();
   int open_kafka();
-  int work(const std::atomic<bool>& stop);
+  int work(std::atomic<bool>& stop);
 
   const config::Settings& settings_;
   std::atomic<bool>& working_;
@@ -178,11 +145,10 @@ class Run {
   std::unique_ptr<TopicWatch> topic_watch_;
   std::unique_ptr<http::Server> server_;
   std::optional<StateDir> directory_;
-  std::string member_;  // group.instance.id and transactional.id
+  std::string process_;  // what the names of its workers begin with
   std::int32_t partitions_ = 0;
   kafka::ClientSettings client_;
   std::unique_ptr<Broker> broker_;
-  std::unique_ptr<TransactionLog> log_;
   Epochs epochs_;
   std::unique_ptr<ModelReader> model_reader_;
 };
@@ -193,7 +159,7 @@ int Run::open_state() {
   directory_ = std::move(*opened);
   const std::string instance =
       settings_.instance().empty() ? directory_->instance() : settings_.instance();
-  member_ = settings_.application() + "-" + instance + "-0";
+  process_ = settings_.application() + "-" + instance;
   return kExitClean;
 }
 
@@ -236,15 +202,6 @@ int Run::open_kafka() {
   auto broker = kafka::open_broker(client_);
   if (!broker) return fail_logged(broker.error(), exit_code(broker.error()));
   broker_ = std::move(*broker);
-  // First the producer: opening it ends what a killed predecessor of this name left open.
-  kafka::TransactionLogOptions options;
-  options.transactional_id = member_;
-  options.input_topic = settings_.input.topic();
-  options.topics = output_topics(settings_);
-  options.queue_bytes = settings_.limits.output_queue_bytes();
-  auto log = kafka::open_transaction_log(client_, options);
-  if (!log) return fail_logged(log.error(), exit_code(log.error()));
-  log_ = std::move(*log);
   auto reader = ModelReader::start(*broker_, settings_.model_topic(), epochs_);
   if (!reader) return fail_logged(reader.error(), exit_code(reader.error()));
   model_reader_ = std::move(*reader);
@@ -254,54 +211,37 @@ int Run::open_kafka() {
   return kExitClean;
 }
 
-int Run::work(const std::atomic<bool>& stop) {
-  auto rules = decode_rules(settings_);
-  if (!rules) return fail_logged(rules.error(), exit_code(rules.error()));
-  auto decoder = Decoder::create(std::move(*rules));
-  if (!decoder) return fail_logged(decoder.error(), exit_code(decoder.error()));
-  Pipeline pipeline(pipeline_rules(settings_, member_, partitions_), std::move(*decoder), epochs_);
+int Run::work(std::atomic<bool>& stop) {
   const RocksEnvironment rocks(rocks_options(settings_, partitions_));
-  const auto open_store = [&](std::int32_t partition) -> Result<std::unique_ptr<Store>> {
-    auto store = RocksStore::open(rocks, directory_->partition(partition));
-    if (!store) return store.error();
-    return std::unique_ptr<Store>(std::move(*store));
-  };
-  Restorer restorer({*broker_, settings_.input.topic(), settings_.changelog_topic(),
-                     settings_.model_topic(), pipeline.partition_rules(), epochs_, member_,
-                     open_store, random_uuid, wall_now,
-                     [this] { return model_reader_->position(); }});
-  kafka::SourceOptions source;
-  source.topic = settings_.input.topic();
-  source.instance = member_;
-  source.queue_bytes = settings_.limits.queue_bytes();
-  Worker worker(
-      worker_rules(settings_),
-      {[&](RebalanceListener& listener) { return kafka::open_source(client_, source, listener); },
-       *log_, *broker_, pipeline, restorer, metrics_, health_, wall_now, settings_.input.topic(),
-       [this](std::int32_t partition) {
-         return directory_->set_partition_aside(partition, kAsideInterval);
-       },
-       [this] { return has_room(settings_); }});
-  working_ = true;
-  const WorkerEnd end = worker.run(stop);
-  if (end.kind != WorkerEnd::Kind::kStopped)
-    return fail_logged({Errc::kCorrupt, end.what}, exit_code(end));
-  observe::log_line(LogLevel::kInfo, "stopped");
-  return kExitClean;
+  PartitionStores stores(*directory_, rocks, settings_.state_keep(),
+                         std::chrono::steady_clock::now);
+  Crew crew({settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_,
+             process_, partitions_, random_uuid, [this] { return has_room(settings_); }},
+            stop, working_);
+  while (!crew.wait(kLookAfterStores)) {
+    for (const std::int32_t p : stores.remove_left()) {
+      observe::log_line(LogLevel::kInfo, "removed the directory of a partition that went elsewhere",
+                        {{"partition", p}});
+    }
+  }
+  const int code = crew.code();
+  if (code == kExitClean) observe::log_line(LogLevel::kInfo, "stopped");
+  return code;
 }
 
-int Run::go(const std::atomic<bool>& stop) {
+int Run::go(std::atomic<bool>& stop) {
   if (const int code = open_state(); code != kExitClean) return code;
   if (const int code = serve(); code != kExitClean) return code;
   observe::log_line(LogLevel::kInfo, "segmentd starts",
                     {{"version", kVersion},
                      {"application", settings_.application()},
-                     {"instance", member_},
+                     {"instance", process_},
+                     {"workers", settings_.workers()},
                      {"brokers", settings_.bootstrap_servers()},
                      {"input", settings_.input.topic()},
                      {"state_dir", settings_.state_dir()},
                      {"http_port", server_->port()}});
-  say_memory_budget(settings_, kRestoresAtOnce);
+  say_memory_budget(settings_);
   if (const int code = prepare_topics(); code != kExitClean) return code;
   if (const int code = open_kafka(); code != kExitClean) return code;
   return work(stop);

@@ -25,6 +25,21 @@ class EndAsker {
     return {};
   }
 
+  Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) {
+    const Topic asked(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
+    const rd_kafka_metadata_t* metadata = nullptr;
+    auto err = rd_kafka_metadata(handle_.get(), 0, asked.get(), &metadata, timeout_ms(timeout));
+    std::int32_t count = 0;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      err = metadata->topic_cnt == 1 ? metadata->topics[0].err
+                                     : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+      if (metadata->topic_cnt == 1) count = metadata->topics[0].partition_cnt;
+      rd_kafka_metadata_destroy(metadata);
+    }
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return count;
+    return Error{errc_of(err), "topic " + topic + ": " + describe(err)};
+  }
+
   /// First and next offset.
   Result<std::pair<std::int64_t, std::int64_t>> ask(const std::string& topic,
                                                     std::int32_t partition, milliseconds timeout) {
@@ -57,6 +72,10 @@ class KafkaBroker final : public Broker {
   }
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                 milliseconds timeout) override;
+  Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override {
+    const std::lock_guard lock(asking_);
+    return committed_.partition_count(topic, timeout);
+  }
   Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
  private:

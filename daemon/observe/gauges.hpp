@@ -21,6 +21,7 @@ struct PartitionGauges {
   std::optional<double> clock_lag_seconds = std::nullopt;  // wall clock minus the partition's clock
   std::uint64_t held_records = 0;                          // read, waiting for slower partitions
   std::uint64_t restore_rows_remaining = 0;                // changelog records still to be read
+  std::optional<double> restore_seconds_remaining = std::nullopt;  // at the speed so far
 };
 
 /// Customers now in one segment, and the net money they have brought, in minor units.
@@ -54,6 +55,7 @@ struct Gauges {
   std::uint64_t overlay_rows = 0;   // changed rows not yet committed
   std::uint64_t overlay_bytes = 0;  // those and their encoded output
   std::optional<Instant> last_commit;
+  double uncommitted_seconds = 0.0;  // age of the oldest decision that is not committed
   StoreGauges store;
   ModelGauges model;
 };

@@ -166,6 +166,9 @@ struct Metrics::Series {
   PerWord<RebalanceKind, Counter*> rebalances =
       children<RebalanceKind>(counters(registry, MetricId::kRebalances), "kind");
   Counter& producer_reopens = counters(registry, MetricId::kProducerReopens).Add({});
+  Counter& writers_fenced = counters(registry, MetricId::kWritersFenced).Add({});
+  Histogram& rebalance_duration =
+      histogram<kRebalanceBounds>(registry, MetricId::kRebalanceDuration);
   Histogram& commit_duration = histogram<kCommitBounds>(registry, MetricId::kCommitDuration);
   Histogram& order_to_commit = histogram<kOrderToCommitBounds>(registry, MetricId::kOrderToCommit);
 
@@ -200,9 +203,12 @@ struct Metrics::Series {
   ChangingGauges clock_lag{gauges(registry, MetricId::kClockLag)};
   ChangingGauges held{gauges(registry, MetricId::kHeldRecords)};
   ChangingGauges restore_rows{gauges(registry, MetricId::kRestoreRowsRemaining)};
+  ChangingGauges restore_seconds{gauges(registry, MetricId::kRestoreSecondsRemaining)};
   ChangingGauges parked{gauges(registry, MetricId::kPartitionParked)};
+  ChangingGauges holder{gauges(registry, MetricId::kPartitionWorker)};
   ChangingGauges partitions{gauges(registry, MetricId::kPartitions)};
   ChangingGauges last_commit{gauges(registry, MetricId::kLastCommit)};
+  ChangingGauges uncommitted{gauges(registry, MetricId::kUncommitted)};
 };
 
 void Metrics::Series::add_changes(const Tally& tally) {
@@ -247,7 +253,7 @@ void Metrics::Series::show_sums() {
 }
 
 void Metrics::Series::show_partitions() {
-  std::map<Labels, double> lags, clock_lags, helds, rows, parkings;
+  std::map<Labels, double> lags, clock_lags, helds, rows, seconds, parkings, holders;
   for (const auto& [worker, one] : workers) {
     for (const PartitionGauges& each : one.partitions) {
       const Labels labels{{"partition", std::to_string(each.partition)}};
@@ -255,6 +261,8 @@ void Metrics::Series::show_partitions() {
       if (each.clock_lag_seconds) clock_lags[labels] = *each.clock_lag_seconds;
       helds[labels] = static_cast<double>(each.held_records);
       rows[labels] = static_cast<double>(each.restore_rows_remaining);
+      if (each.restore_seconds_remaining) seconds[labels] = *each.restore_seconds_remaining;
+      holders[labels] = worker;
       if (each.state == PartitionState::kParked) {
         parkings[{{"partition", std::to_string(each.partition)},
                   {"reason", std::string(word(each.park_reason))}}] = 1.0;
@@ -265,11 +273,13 @@ void Metrics::Series::show_partitions() {
   clock_lag.show(clock_lags);
   held.show(helds);
   restore_rows.show(rows);
+  restore_seconds.show(seconds);
+  holder.show(holders);
   parked.show(parkings);
 }
 
 void Metrics::Series::show_workers() {
-  std::map<Labels, double> counts, commits;
+  std::map<Labels, double> counts, commits, ages;
   for (const auto& [worker, one] : workers) {
     const std::string number = std::to_string(worker);
     for (const std::string_view state : Words<PartitionState>::kList) {
@@ -279,9 +289,11 @@ void Metrics::Series::show_workers() {
       counts[{{"worker", number}, {"state", std::string(word(each.state))}}] += 1.0;
     }
     commits[{{"worker", number}}] = seconds_of(one.last_commit);
+    ages[{{"worker", number}}] = one.uncommitted_seconds;
   }
   partitions.show(counts);
   last_commit.show(commits);
+  uncommitted.show(ages);
 }
 
 Metrics::Metrics(const MetricsSettings& settings) : series_(std::make_unique<Series>(settings)) {}
@@ -311,6 +323,8 @@ void Metrics::publish(const CommitTally& tally) {
   add(series_->resolutions, tally.resolutions);
   add(series_->rebalances, tally.rebalances);
   add(series_->producer_reopens, tally.producer_reopens);
+  add(series_->writers_fenced, tally.writers_fenced);
+  add(series_->rebalance_duration, tally.rebalance_duration);
   add(series_->commit_duration, tally.commit_duration);
   add(series_->order_to_commit, tally.order_to_commit);
 }

@@ -40,6 +40,8 @@ CommitTally& CommitTally::operator+=(const CommitTally& other) {
   add(resolutions, other.resolutions);
   add(rebalances, other.rebalances);
   producer_reopens += other.producer_reopens;
+  writers_fenced += other.writers_fenced;
+  add(rebalance_duration, other.rebalance_duration);
   add(commit_duration, other.commit_duration);
   add(order_to_commit, other.order_to_commit);
   return *this;

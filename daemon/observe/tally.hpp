@@ -43,6 +43,9 @@ inline constexpr std::array<double, 14> kCommitBounds{
 inline constexpr std::array<double, 15> kOrderToCommitBounds{
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0};
 
+inline constexpr std::array<double, 13> kRebalanceBounds{
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0};
+
 /// What was decided about one partition's records since its last commit. Zero when made.
 struct Tally {
   PerWord<RecordType, PerWord<Outcome>> records;
@@ -65,6 +68,9 @@ struct CommitTally {
   PerWord<Resolution> resolutions;
   PerWord<RebalanceKind> rebalances;
   std::uint64_t producer_reopens = 0;
+  std::uint64_t writers_fenced = 0;  // that left a transaction open on a partition of ours
+  /// From the first callback until everything owned was at work or parked.
+  BucketCounts<kRebalanceBounds> rebalance_duration;
   /// From the begin of a transaction's last phase to its known end; committed ones only.
   BucketCounts<kCommitBounds> commit_duration;
   /// From the input record's timestamp to the commit that carries its effect.

@@ -121,12 +121,20 @@ struct Words<ChangeCause> {
 static_assert(kWordCount<ChangeCause> == index_of(ChangeCause::kBackfill) + 1);
 
 /// How a Kafka transaction ended, as far as its commit call could tell.
-enum class TransactionOutcome : std::uint8_t { kCommitted, kAborted, kUnknown };
+enum class TransactionOutcome : std::uint8_t {
+  kCommitted,
+  kAborted,   // it is not, and goes out again
+  kUnknown,   // looked up in the committed offset
+  kFenced,    // as unknown, and somebody took our transactional.id
+  kFatal,     // as unknown, and the process ends
+  kNotBegun,  // none could be opened
+};
 template <>
 struct Words<TransactionOutcome> {
-  static constexpr std::array<std::string_view, 3> kList{"committed", "aborted", "unknown"};
+  static constexpr std::array<std::string_view, 6> kList{"committed", "aborted", "unknown",
+                                                         "fenced",    "fatal",   "not_begun"};
 };
-static_assert(kWordCount<TransactionOutcome> == index_of(TransactionOutcome::kUnknown) + 1);
+static_assert(kWordCount<TransactionOutcome> == index_of(TransactionOutcome::kNotBegun) + 1);
 
 /// What the committed offset's metadata said about a transaction whose outcome was unknown.
 enum class Resolution : std::uint8_t {
@@ -164,15 +172,16 @@ enum class ParkReason : std::uint8_t {
   kRepeatedFailure,
   kOffsetChanged,
   kStoreError,
-  kDiskFull
+  kDiskFull,
+  kPartitionCount
 };
 template <>
 struct Words<ParkReason> {
-  static constexpr std::array<std::string_view, 7> kList{
+  static constexpr std::array<std::string_view, 8> kList{
       "state_behind_log", "fingerprint", "input_recreated", "repeated_failure",
-      "offset_changed",   "store_error", "disk_full"};
+      "offset_changed",   "store_error", "disk_full",       "partition_count"};
 };
-static_assert(kWordCount<ParkReason> == index_of(ParkReason::kDiskFull) + 1);
+static_assert(kWordCount<ParkReason> == index_of(ParkReason::kPartitionCount) + 1);
 
 /// What a topic of an application is to it.
 enum class TopicRole : std::uint8_t {

@@ -15,8 +15,7 @@ Partition::Partition(const PartitionRules& rules, std::int32_t number, std::uniq
       store_(std::move(store)),
       epochs_(epochs),
       encode_(rules.encode),
-      segmenter_(rules.segmenter),
-      rows_(rules.cache_rows_max, rules.cache_bytes_max) {}
+      segmenter_(rules.segmenter) {}
 
 // --- opening ---
 

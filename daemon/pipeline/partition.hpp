@@ -42,9 +42,7 @@ struct PartitionRules {
   std::int64_t future_tolerance_ms = kMsPerHour;
   bool table_on_every_order = true;
   std::size_t rejected_bytes_max = 900'000;
-  std::size_t cache_rows_max = 500'000;  // of one partition; so below
-  std::size_t cache_bytes_max = 1U << 30U;
-  std::size_t prefetch_records = 4096;   // looked ahead for rows to read together
+  std::size_t prefetch_records = 4096;  // looked ahead for rows to read together
   std::string input_topic;
   std::string fingerprint;
   std::string writer;    // transactional.id
@@ -103,6 +101,10 @@ class Partition {
   const Store& store() const { return *store_; }
   const Rules& customer_rules() const { return rules_.segmenter.customers; }
   const RowCache& rows() const { return rows_; }
+  /// How many rows may stay in memory without need, and in how many bytes. Until told, hardly any.
+  void set_cache_bounds(std::size_t rows_max, std::size_t bytes_max) {
+    rows_.set_bounds(rows_max, bytes_max);
+  }
 
   // --- input ---
   /// Where reading begins; only before the first record. Differs from META's offset only where

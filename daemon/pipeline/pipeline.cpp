@@ -51,6 +51,14 @@ void Pipeline::add(std::unique_ptr<Partition> partition) {
   // What was judged and not committed before partition 0 went away has to be judged again.
   if (number == 0) judged_upto_ = partition->meta().evaluated_upto.value_or(kFirstInstant);
   partitions_[number] = std::move(partition);
+  share_cache();
+}
+
+void Pipeline::share_cache() {
+  for (auto& [number, partition] : partitions_) {
+    partition->set_cache_bounds(rules_.cache_rows_max / partitions_.size(),
+                                rules_.cache_bytes_max / partitions_.size());
+  }
 }
 
 std::unique_ptr<Partition> Pipeline::remove(std::int32_t partition) {
@@ -58,6 +66,7 @@ std::unique_ptr<Partition> Pipeline::remove(std::int32_t partition) {
   if (it == partitions_.end()) return nullptr;
   std::unique_ptr<Partition> removed = std::move(it->second);
   partitions_.erase(it);
+  share_cache();
   if (partition == 0) publication_.reset();  // who owns partition 0 next judges again
   return removed;
 }

@@ -48,6 +48,9 @@ struct PipelineRules {
   bool own_epochs = true;                  // false: epochs are given by adopt(), none is judged
   std::optional<Partitioner> partitioner;  // of the input; nullopt = unchecked
   std::int32_t partition_count = 1;
+  // Rows in memory without need, of all partitions here, and their bytes.
+  std::size_t cache_rows_max = 500'000;
+  std::size_t cache_bytes_max = 1U << 30U;
   // Limits of one transaction.
   std::int64_t transaction_records_max = 10'000;
   std::int64_t transaction_bytes_max = 16 << 20;
@@ -130,6 +133,7 @@ class Pipeline {
     std::string json;
   };
 
+  void share_cache();
   std::optional<Reject> check_partition(const Message& message, const Record& record);
   Budget budget_left() const;
   bool any_behind_newest() const;

@@ -33,10 +33,12 @@ std::size_t memory_bytes_about(const Customer& customer);
 
 class RowCache {
  public:
-  /// `rows_max` >= 2 and `bytes_max` bound the rows that are kept without need: changed ones are
-  /// always kept.
-  RowCache(std::size_t rows_max, std::size_t bytes_max)
-      : young_max_(rows_max / 2 > 0 ? rows_max / 2 : 1), young_bytes_max_(bytes_max / 2) {}
+  /// Bounds the rows that are kept without need, until told hardly any: changed ones are always
+  /// kept. Holds from the next clean() on.
+  void set_bounds(std::size_t rows_max, std::size_t bytes_max) {
+    young_max_ = rows_max / 2 > 0 ? rows_max / 2 : 1;
+    young_bytes_max_ = bytes_max / 2;
+  }
 
   /// nullptr = not in memory.
   CachedRow* find(std::string_view id);
@@ -66,8 +68,8 @@ class RowCache {
   // Keys are views of the rows' own ids, which never change.
   using Rows = tsl::robin_map<std::string_view, std::unique_ptr<CachedRow>, Hash, Equal>;
 
-  std::size_t young_max_;
-  std::size_t young_bytes_max_;
+  std::size_t young_max_ = 1;
+  std::size_t young_bytes_max_ = 0;
   std::size_t young_bytes_ = 0;
   std::size_t old_bytes_ = 0;
   Rows young_;

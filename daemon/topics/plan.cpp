@@ -232,7 +232,8 @@ void Judge::judge_partitions() {
             (finding().role == TopicRole::kModel
                  ? " (epochs have one order)"
                  : ", as many as the input: a customer's records go to the partition number of "
-                   "their input"));
+                   "their input. If the input was given more, start a new application id (setting "
+                   "`application`)"));
   }
 }
 

@@ -1,13 +1,11 @@
 // How a worker commits: the transaction, its outcome, and what to do when that is not known.
 #include <algorithm>
-#include <thread>
 
 #include "daemon/worker/worker.hpp"
 
 namespace segmentd {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
 constexpr int kAbortsInARowMax = 3;
@@ -42,8 +40,9 @@ class LogSink final : public OutputSink {
 Worker::Commit Worker::commit() {
   const GroupStamp stamp = source_->group();
   if (!stamp.valid() || !stamp.same_member(noted_)) return Commit::kNotNow;  // W2
-  const SteadyTime begin = SteadyClock::now();
+  const Pace::Time begin = parts_.pace.now();
   if (auto begun = parts_.log.begin(); !begun) {
+    ++commit_tally_.transactions[observe::TransactionOutcome::kNotBegun];
     if (begun.error().code == Errc::kUnavailable) end(WorkerEnd::Kind::kBroker, begun.error().what);
     observe::log_limited(limit_, "begin", parts_.wall(), LogLevel::kWarning,
                          "no transaction can be begun; trying again",
@@ -64,7 +63,7 @@ Worker::Commit Worker::commit() {
   }
   const TransactionResult result = parts_.log.commit(offsets, stamp);
   if (result.outcome == TransactionResult::Outcome::kCommitted) {
-    const std::chrono::duration<double> took = SteadyClock::now() - begin;
+    const std::chrono::duration<double> took = parts_.pace.now() - begin;
     commit_tally_.commit_duration.observe(took.count());
   }
   return conclude(result, offsets);
@@ -85,16 +84,19 @@ Worker::Commit Worker::conclude(const TransactionResult& result,
       note_refusal(result);
       park_refused();
       // W4. The first abort is an ordinary rebalance; then give the broker time.
-      if (++aborts_in_a_row_ > kAbortsInARowMax) std::this_thread::sleep_for(kAbortPause);
+      if (++aborts_in_a_row_ > kAbortsInARowMax) parts_.pace.sleep(kAbortPause);
       return Commit::kAborted;
     case Outcome::kFatal:
       end(WorkerEnd::Kind::kBroker, result.what);
-      [[fallthrough]];
+      ++commit_tally_.transactions[observe::TransactionOutcome::kFatal];
+      break;
     case Outcome::kFenced:
+      ++commit_tally_.transactions[observe::TransactionOutcome::kFenced];
+      break;
     case Outcome::kUnknown:
+      ++commit_tally_.transactions[observe::TransactionOutcome::kUnknown];
       break;
   }
-  ++commit_tally_.transactions[observe::TransactionOutcome::kUnknown];
   observe::log_line(LogLevel::kWarning, "a transaction's outcome is unknown; resolving",
                     {{"what", result.what}});
   for (const InputOffset& offset : offsets) {
@@ -188,7 +190,7 @@ void Worker::resolve() {
       // Another owner went on from here: what we decided is worth nothing. The group will tell us.
       parts_.pipeline.remove(offset.partition);
       source_->ignore(offset.partition);
-      dropped_[offset.partition] = SteadyClock::now();
+      dropped_[offset.partition] = parts_.pace.now();
       observe::log_line(LogLevel::kWarning, "dropped: another member has gone on with it",
                         {{"partition", offset.partition}, {"transaction", offset.metadata}});
     }
@@ -216,11 +218,11 @@ void Worker::park_refused() {
 }
 
 void Worker::flush_stores() {
-  const SteadyTime now = SteadyClock::now();
+  const Pace::Time now = parts_.pace.now();
   if (now - flush_looked_at_ < kFlushLook) return;
   flush_looked_at_ = now;
   for (const auto& [number, partition] : parts_.pipeline.partitions()) {
-    SteadyTime& flushed = flushed_at_[number];
+    Pace::Time& flushed = flushed_at_[number];
     const std::uint64_t unflushed = partition->store().statistics().unflushed_rows;
     if (unflushed == 0) {
       flushed = now;

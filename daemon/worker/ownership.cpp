@@ -7,17 +7,42 @@
 namespace segmentd {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
 constexpr milliseconds kRoomLookMax{600'000};
 constexpr milliseconds kRejoinTimeout{10'000};
 constexpr milliseconds kRestoreLater{1'000};
+constexpr milliseconds kCountLater{1'000};
 
 }  // namespace
 
+/// W6. Asked at every assignment, before anything of it is activated: it takes one to notice.
+void Worker::check_partition_count() {
+  if (!count_unchecked_ || in_doubt() || parts_.pace.now() < count_not_before_) return;
+  const auto count = parts_.broker.partition_count(parts_.input_topic, kCountTimeout);
+  if (!count) {
+    count_not_before_ = parts_.pace.now() + kCountLater;
+    observe::log_limited(limit_, "count", parts_.wall(), LogLevel::kWarning,
+                         "the input's partition count is not known yet; trying again",
+                         {{"what", count.error().what}});
+    return;
+  }
+  count_unchecked_ = false;
+  if (*count == rules_.partitions) return;
+  const std::set<std::int32_t> owned = owned_;
+  for (const std::int32_t p : owned) {
+    park(p, observe::ParkReason::kPartitionCount,
+         "the input has " + std::to_string(*count) + " partitions now, it had " +
+             std::to_string(rules_.partitions) +
+             ": a customer's new records may come in another partition than the old ones. Start a "
+             "new application id (setting `application`), which reads the input from its "
+             "beginning");
+  }
+}
+
 void Worker::take_restored() {
-  const SteadyTime now = SteadyClock::now();
+  if (count_unchecked_) return;
+  const Pace::Time now = parts_.pace.now();
   for (auto it = restore_not_before_.begin(); it != restore_not_before_.end();) {
     if (it->second > now) {
       ++it;
@@ -37,7 +62,7 @@ void Worker::take_restored() {
 /// member seems to have gone on is lost to us, and the group says so soon; if it does not, somebody
 /// set the offset by hand, and restoring it tells so.
 void Worker::rejoin_if_needed() {
-  const SteadyTime now = SteadyClock::now();
+  const Pace::Time now = parts_.pace.now();
   rejoining_ = rejoining_ || std::any_of(dropped_.begin(), dropped_.end(), [&](const auto& drop) {
                  return now - drop.second > rules_.dropped_patience;
                });
@@ -58,7 +83,7 @@ void Worker::restore_again(std::int32_t partition, observe::ParkReason reason,
     park(partition, reason, why);
     return;
   }
-  restore_not_before_[partition] = SteadyClock::now() + rules_.restore_pause;
+  restore_not_before_[partition] = parts_.pace.now() + rules_.restore_pause;
 }
 
 /// The broker does not answer: for as long as it takes.
@@ -66,11 +91,13 @@ void Worker::restore_later(std::int32_t partition, const std::string& why) {
   observe::log_limited(limit_, "restore-" + std::to_string(partition), parts_.wall(),
                        LogLevel::kWarning, "not restored yet; trying again",
                        {{"partition", partition}, {"what", why}});
-  restore_not_before_[partition] = SteadyClock::now() + kRestoreLater;
+  restore_not_before_[partition] = parts_.pace.now() + kRestoreLater;
 }
 
 void Worker::activate(Restored restored) {
   const std::int32_t p = restored.partition;
+  commit_tally_.writers_fenced += static_cast<std::uint64_t>(restored.writers_fenced);
+  if (parked_.contains(p)) return;
   if (!restored.opened) {
     not_restored(p, restored.reason, restored.opened.error());
     return;
@@ -86,8 +113,7 @@ void Worker::activate(Restored restored) {
   const auto from = starting_offset(*partition, committed->front(), restored.input);
   if (!from) return;
   partition->start_at(*from);
-  // Where `latest` was is known to nobody else before the first commit.
-  if (partition->meta().txn_seq == 0 && !rules_.start_at_earliest) partition->touch();
+  partition->touch();  // W7. Also, where `latest` was is known to nobody before the first commit.
   if (auto active = source_->activate(p, *from); !active) {
     partition.reset();
     restore_later(p, active.error().what);
@@ -99,9 +125,10 @@ void Worker::activate(Restored restored) {
                      {"next_offset", *from},
                      {"customers", partition->segmenter().customers()},
                      {"epoch", meta.epoch},
-                     {"txn_seq", meta.txn_seq}});
+                     {"txn_seq", meta.txn_seq},
+                     {"worker", rules_.worker}});
   restore_attempts_.erase(p);
-  flushed_at_[p] = SteadyClock::now();
+  flushed_at_[p] = parts_.pace.now();
   parts_.pipeline.add(std::move(partition));
 }
 
@@ -184,19 +211,18 @@ void Worker::park(std::int32_t partition, observe::ParkReason reason, const std:
   if (was_active) source_->ignore(partition);
   milliseconds& wait = room_waits_[partition];
   wait = wait.count() == 0 ? rules_.room_look : std::min(2 * wait, kRoomLookMax);
-  parked_[partition] = {reason, what, was_active, SteadyClock::now() + wait};
+  parked_[partition] = {reason, what, was_active, parts_.pace.now() + wait};
   tell_expected();
   observe::log_line(LogLevel::kError, "parked",
-                    {{"partition", partition}, {"reason", observe::word(reason)}, {"what", what}});
+                    {{"partition", partition},
+                     {"reason", observe::word(reason)},
+                     {"what", what},
+                     {"worker", rules_.worker}});
   end_if_all_parked();
 }
 
-/// A partition parked for a full disk comes back by itself: it is not the end.
 void Worker::end_if_all_parked() {
-  const bool for_good = std::none_of(parked_.begin(), parked_.end(), [](const auto& p) {
-    return p.second.reason == observe::ParkReason::kDiskFull;
-  });
-  if (!for_good || parked_.empty() || parked_.size() < owned_.size()) return;
+  if (parked_.empty() || !parts_.holdings.all_stuck()) return;
   end(WorkerEnd::Kind::kState,
       "every partition is parked; the first: " + parked_.begin()->second.what);
 }
@@ -220,7 +246,7 @@ void Worker::give_up(std::int32_t partition, const Error& error) {
 
 /// Partitions parked for a full disk are taken up again once there is room.
 void Worker::retry_parked() {
-  const SteadyTime now = SteadyClock::now();
+  const Pace::Time now = parts_.pace.now();
   for (auto it = parked_.begin(); it != parked_.end();) {
     auto& [partition, parked] = *it;
     const bool due = parked.reason == observe::ParkReason::kDiskFull && now >= parked.retry_at;
@@ -241,13 +267,19 @@ void Worker::retry_parked() {
   }
 }
 
-/// Evaluations wait for those that are ours and on their way.
+/// Evaluations wait for those that are ours and on their way; the end of the process for those that
+/// are not stuck.
 void Worker::tell_expected() {
   std::set<std::int32_t> expected;
   for (const std::int32_t p : owned_) {
     if (!parked_.contains(p)) expected.insert(p);
   }
   parts_.pipeline.expect(std::move(expected));
+  // One parked for a full disk comes back by itself: it is not the end.
+  const auto stuck = std::count_if(parked_.begin(), parked_.end(), [](const auto& p) {
+    return p.second.reason != observe::ParkReason::kDiskFull;
+  });
+  parts_.holdings.publish(rules_.worker, owned_.size(), static_cast<std::size_t>(stuck));
 }
 
 void Worker::say_parked() {

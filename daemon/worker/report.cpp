@@ -7,8 +7,6 @@
 namespace segmentd {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 /// Counting overdue customers goes over the whole roster.
 constexpr std::chrono::seconds kLookAtEverybody{10};
 
@@ -50,32 +48,77 @@ void add_store(observe::StoreGauges& gauges, const StoreStatistics& s) {
 }  // namespace
 
 void Worker::report(bool force) {
-  const SteadyTime now = SteadyClock::now();
+  const Pace::Time now = parts_.pace.now();
   if (!force && now - reported_at_ < rules_.report_every) return;
   reported_at_ = now;
   parts_.metrics.publish(commit_tally_);
   commit_tally_ = {};
   report_gauges();
   say_parked();
+  report_health();
+}
+
+/// Ready: something is at work, nothing is parked, commits go through. A member for which the group
+/// has no partition stands by: it is ready too.
+void Worker::report_health() {
+  const Pace::Time now = parts_.pace.now();
   http::WorkerHealth health;
   health.progress = now;
   if (end_) health.failed = end_->what;
   if (!noted_.valid()) health.not_ready.push_back("not yet a member of the group");
   if (in_doubt()) health.not_ready.push_back("a transaction's outcome is being resolved");
+  if (filling_ && now - transaction_since_ > rules_.commit_overdue) {
+    health.not_ready.push_back("a commit is overdue");
+  }
+  const bool any_active = !parts_.pipeline.partitions().empty();
   for (const std::int32_t p : owned_) {
     if (parked_.contains(p)) {
       health.not_ready.push_back("partition " + std::to_string(p) +
                                  " is parked: " + parked_.at(p).what);
-    } else if (parts_.pipeline.find(p) == nullptr) {
+    } else if (!any_active) {
       health.not_ready.push_back("partition " + std::to_string(p) + " is being restored");
     }
   }
   parts_.health.publish(rules_.worker, std::move(health));
 }
 
+void Worker::note_rebalance_begin() {
+  if (!rebalance_since_) rebalance_since_ = parts_.pace.now();
+}
+
+/// Over once everything that is ours is at work, or parked.
+void Worker::note_rebalance_end() {
+  if (!rebalance_since_ || count_unchecked_) return;
+  const bool settled = std::all_of(owned_.begin(), owned_.end(), [this](std::int32_t p) {
+    return parked_.contains(p) || parts_.pipeline.find(p) != nullptr;
+  });
+  if (!settled) return;
+  const std::chrono::duration<double> took = parts_.pace.now() - *rebalance_since_;
+  commit_tally_.rebalance_duration.observe(took.count());
+  rebalance_since_.reset();
+}
+
+/// Of a partition that is ours and not at work.
+observe::PartitionGauges Worker::idle_gauges(std::int32_t partition) const {
+  observe::PartitionGauges g;
+  g.partition = partition;
+  if (const auto it = parked_.find(partition); it != parked_.end()) {
+    g.state = observe::PartitionState::kParked;
+    g.park_reason = it->second.reason;
+    return g;
+  }
+  if (const auto progress = parts_.restorer.progress(partition)) {
+    g.restore_rows_remaining =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, progress->rows_remaining));
+    const double seconds = progress->seconds_remaining();
+    if (seconds >= 0) g.restore_seconds_remaining = seconds;
+  }
+  return g;
+}
+
 void Worker::report_gauges() {
   observe::Gauges gauges;
-  const SteadyTime now = SteadyClock::now();
+  const Pace::Time now = parts_.pace.now();
   const bool look_at_everybody = now - overdue_looked_at_ >= kLookAtEverybody;
   if (look_at_everybody) {
     overdue_looked_at_ = now;
@@ -85,16 +128,7 @@ void Worker::report_gauges() {
   for (const std::int32_t p : owned_) {
     const Partition* partition = parts_.pipeline.find(p);
     if (partition == nullptr) {
-      observe::PartitionGauges g;
-      g.partition = p;
-      if (const auto it = parked_.find(p); it != parked_.end()) {
-        g.state = observe::PartitionState::kParked;
-        g.park_reason = it->second.reason;
-      } else {
-        g.restore_rows_remaining =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, parts_.restorer.remaining(p)));
-      }
-      gauges.partitions.push_back(g);
+      gauges.partitions.push_back(idle_gauges(p));
       continue;
     }
     gauges.partitions.push_back(active_gauges(*partition, source_.get(), wall));
@@ -109,6 +143,9 @@ void Worker::report_gauges() {
   }
   gauges.overdue_deadlines = static_cast<std::uint64_t>(overdue_);
   gauges.last_commit = last_commit_;
+  if (filling_) {
+    gauges.uncommitted_seconds = std::chrono::duration<double>(now - transaction_since_).count();
+  }
   if (const auto model = parts_.pipeline.newest_model(); model != nullptr) {
     gauges.model.epoch = static_cast<std::uint64_t>(model->epoch().number);
     const Quality quality = parts_.pipeline.quality();

@@ -1,36 +1,47 @@
 #include "daemon/worker/worker.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace segmentd {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using observe::LogLevel;
 
 constexpr milliseconds kLeaveTimeout{10'000};
 constexpr milliseconds kStalledPoll{200};
+
+std::string list_of(std::span<const std::int32_t> partitions) {
+  std::string list;
+  for (const std::int32_t p : partitions) list += (list.empty() ? "" : ",") + std::to_string(p);
+  return list.empty() ? "none" : list;
+}
 
 }  // namespace
 
 Worker::Worker(WorkerRules rules, WorkerParts parts) : rules_(rules), parts_(std::move(parts)) {}
 
 WorkerEnd Worker::run(const std::atomic<bool>& stop) {
-  auto source = parts_.open_source(*this);
-  if (!source) return {WorkerEnd::Kind::kBroker, source.error().what};
-  source_ = std::move(*source);
+  if (auto joined = join(); !joined) return {WorkerEnd::Kind::kBroker, joined.error().what};
   while (!stop && !end_) round();
   shut_down();
   return end_.value_or(WorkerEnd{});
+}
+
+Result<void> Worker::join() {
+  auto source = parts_.open_source(*this);
+  if (!source) return source.error();
+  source_ = std::move(*source);
+  return {};
 }
 
 void Worker::round() {
   if (in_doubt()) resolve();
   retry_parked();
   rejoin_if_needed();
+  check_partition_count();
   take_restored();
+  note_rebalance_end();
   poll();
   if (!in_doubt() && !end_) decide_and_commit();
   flush_stores();
@@ -46,7 +57,7 @@ bool Worker::stalled() const {
 /// committed.
 void Worker::poll() {
   if (stalled()) return poll_stalled();
-  const SteadyTime begin = SteadyClock::now();
+  const Pace::Time begin = parts_.pace.now();
   drained_ = false;
   milliseconds wait = filling_ && !commit_failed_ ? milliseconds(0) : rules_.idle_poll;
   for (std::int64_t n = 0; n < rules_.poll_records_max && !end_; ++n) {
@@ -56,15 +67,15 @@ void Worker::poll() {
     }
     wait = milliseconds(0);
     if ((n & 63) != 0) continue;
-    if (SteadyClock::now() - begin >= rules_.commit_interval || stalled()) return;
+    if (parts_.pace.now() - begin >= rules_.commit_interval || stalled()) return;
   }
 }
 
 /// P3: reading stops. Polling must not, or the group takes us for dead; and since a record cannot
 /// be left in the queue, it is done just often enough to hear of rebalances.
 void Worker::poll_stalled() {
-  std::this_thread::sleep_until(polled_at_ + kStalledPoll);
-  polled_at_ = SteadyClock::now();
+  parts_.pace.sleep(std::chrono::ceil<milliseconds>(polled_at_ + kStalledPoll - parts_.pace.now()));
+  polled_at_ = parts_.pace.now();
   handle(source_->poll(milliseconds(0)));
   drained_ = true;
 }
@@ -128,9 +139,9 @@ void Worker::decide_and_commit() {
       return;
     }
     if (!parts_.pipeline.touched()) return;
-    if (!filling_) transaction_since_ = SteadyClock::now();
+    if (!filling_) transaction_since_ = parts_.pace.now();
     filling_ = true;
-    const bool due = drained_ || SteadyClock::now() - transaction_since_ >= rules_.commit_interval;
+    const bool due = drained_ || parts_.pace.now() - transaction_since_ >= rules_.commit_interval;
     if (*next != Pipeline::Next::kCommit && !due) return;
     commit_failed_ = commit() != Commit::kDone;
     if (commit_failed_) return;
@@ -167,34 +178,39 @@ void Worker::note_stamp() {
 
 void Worker::on_assigned(std::span<const std::int32_t> partitions) {
   note_stamp();
+  note_rebalance_begin();
+  count_unchecked_ = true;
   ++commit_tally_.rebalances[observe::RebalanceKind::kAssigned];
-  std::string list;
   for (const std::int32_t p : partitions) {
     owned_.insert(p);
     restore_attempts_[p] = 0;
     parts_.restorer.request(p);
-    list += (list.empty() ? "" : ",") + std::to_string(p);
   }
   tell_expected();
-  observe::log_line(LogLevel::kInfo, "assigned",
-                    {{"partitions", list.empty() ? "none" : list}, {"owned", owned_.size()}});
+  observe::log_line(
+      LogLevel::kInfo, "assigned",
+      {{"partitions", list_of(partitions)}, {"owned", owned_.size()}, {"worker", rules_.worker}});
 }
 
 void Worker::on_revoked(std::span<const std::int32_t> partitions) {
   note_stamp();  // the generation is a new one already, and these are ours until this returns
+  note_rebalance_begin();
   ++commit_tally_.rebalances[observe::RebalanceKind::kRevoked];
   if (!in_doubt() && parts_.pipeline.touched()) commit();  // W5
   release(partitions);
-  observe::log_line(LogLevel::kInfo, "revoked",
-                    {{"partitions", partitions.size()}, {"owned", owned_.size()}});
+  observe::log_line(
+      LogLevel::kInfo, "revoked",
+      {{"partitions", list_of(partitions)}, {"owned", owned_.size()}, {"worker", rules_.worker}});
 }
 
 void Worker::on_lost(std::span<const std::int32_t> partitions) {
+  note_rebalance_begin();
   ++commit_tally_.rebalances[observe::RebalanceKind::kLost];
   release(partitions);
   note_stamp();
-  observe::log_line(LogLevel::kWarning, "lost: the group gave these partitions to others",
-                    {{"partitions", partitions.size()}, {"owned", owned_.size()}});
+  observe::log_line(
+      LogLevel::kWarning, "lost: the group gave these partitions to others",
+      {{"partitions", list_of(partitions)}, {"owned", owned_.size()}, {"worker", rules_.worker}});
 }
 
 void Worker::release(std::span<const std::int32_t> partitions) {

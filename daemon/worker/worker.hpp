@@ -2,6 +2,9 @@
 //
 //   round:  take what is restored -> poll -> decide (pipeline) -> commit -> store -> report
 //
+// Several workers of a process share nothing but the epochs and what they only publish to (metrics,
+// health, holdings).
+//
 // Rules it keeps, beside P1-P4 of pipeline.hpp:
 //   W1  Poll, rebalance callbacks and commit happen on this one thread.
 //   W2  A commit goes out only with the group metadata of the last callback and an assignment that
@@ -12,7 +15,10 @@
 //   W4  An aborted transaction rewinds nothing: what was decided goes out again.
 //   W5  In a revoke: one commit, stores closed, then the answer. Never a resolution.
 //   W6  A partition that cannot go on is parked: owned, not active, said once a minute; the others
-//       go on.
+//       go on. Where the input's partition count is not the one the state was made with, all are,
+//       for a customer's records may come anywhere.
+//   W7  A partition that was taken up is claimed: its next transaction goes out at once, so that
+//       META names the writer that has to be fenced, should it die.
 #pragma once
 
 #include <atomic>
@@ -32,6 +38,8 @@
 #include "daemon/observe/metrics.hpp"
 #include "daemon/pipeline/pipeline.hpp"
 #include "daemon/ports.hpp"
+#include "daemon/worker/holdings.hpp"
+#include "daemon/worker/pace.hpp"
 #include "daemon/worker/restorer.hpp"
 
 namespace segmentd {
@@ -47,10 +55,12 @@ struct WorkerRules {
   bool start_at_earliest = true;  // where neither state nor a committed offset exists
   bool leave_on_stop = true;
   int worker = 0;
+  std::int32_t partitions = 1;      // of the input, when the process started
   milliseconds restore_pause{200};  // before the state is compared with the group's offset again
   int restore_attempts_max = 25;    // then the partition is parked
   milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
   milliseconds room_look{10'000};         // between looks at a disk that was full
+  milliseconds commit_overdue{10'000};    // then it is no longer ready
 };
 
 /// Why run() returned.
@@ -65,8 +75,10 @@ struct WorkerParts {
   std::function<Result<std::unique_ptr<Source>>(RebalanceListener&)> open_source;
   TransactionLog& log;
   Broker& broker;
+  Pace& pace;
   Pipeline& pipeline;
   Restorer& restorer;
+  Holdings& holdings;
   observe::Metrics& metrics;
   http::HealthBoard& health;
   std::function<Instant()> wall;
@@ -84,31 +96,37 @@ class Worker final : public RebalanceListener {
   /// Joins the group and works until `stop` is set or it cannot go on.
   WorkerEnd run(const std::atomic<bool>& stop);
 
+  // What run() consists of, for who wants to look in between.
+  Result<void> join();
+  void round();
+  void shut_down();
+  /// Set once it cannot go on.
+  const std::optional<WorkerEnd>& ended() const { return end_; }
+
   void on_assigned(std::span<const std::int32_t> partitions) override;
   void on_revoked(std::span<const std::int32_t> partitions) override;
   void on_lost(std::span<const std::int32_t> partitions) override;
 
  private:
-  using SteadyTime = std::chrono::steady_clock::time_point;
   static constexpr milliseconds kCommittedTimeout{10'000};  // for the group's committed offsets
+  static constexpr milliseconds kCountTimeout{2'000};       // for the input's partition count
 
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
     std::string what;
     bool was_active = false;
-    std::chrono::steady_clock::time_point retry_at{};  // of one parked for a full disk
+    Pace::Time retry_at{};  // of one parked for a full disk
   };
   // --- the round ---
-  void round();
   void poll();
   void poll_stalled();
   bool stalled() const;
   bool handle(Polled polled);
   void forget_old_ends();
   void decide_and_commit();
-  void shut_down();
 
   // --- partitions ---
+  void check_partition_count();
   void take_restored();
   void retry_parked();
   void end_if_all_parked();
@@ -144,6 +162,10 @@ class Worker final : public RebalanceListener {
   // --- saying ---
   void report(bool force);
   void report_gauges();
+  void report_health();
+  observe::PartitionGauges idle_gauges(std::int32_t partition) const;
+  void note_rebalance_begin();
+  void note_rebalance_end();
   void note_stamp();
   void end(WorkerEnd::Kind kind, const std::string& what);
   void say_parked();
@@ -156,26 +178,29 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, Parked> parked_;
   std::map<std::int32_t, milliseconds> room_waits_;  // grows until a write succeeds
   std::map<std::int32_t, int> restore_attempts_;
-  std::map<std::int32_t, SteadyTime> restore_not_before_;
+  std::map<std::int32_t, Pace::Time> restore_not_before_;
   /// W3: what was to be committed in a transaction whose outcome is not known. While there is any,
   /// or the producer has not been replaced since, nothing is decided.
   std::map<std::int32_t, OffsetMark> doubts_;
   bool producer_broken_ = false;
   std::map<std::int32_t, std::vector<std::string>> refused_;  // by the broker since the last commit
-  std::map<std::int32_t, SteadyTime> dropped_;  // not ours by the offset's metadata, since when
+  std::map<std::int32_t, Pace::Time> dropped_;  // not ours by the offset's metadata, since when
   bool rejoining_ = false;
-  std::map<std::int32_t, SteadyTime> flushed_at_;
+  bool count_unchecked_ = false;  // since the last assignment
+  Pace::Time count_not_before_{};
+  std::optional<Pace::Time> rebalance_since_;
+  std::map<std::int32_t, Pace::Time> flushed_at_;
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
   std::optional<WorkerEnd> end_;
-  SteadyTime transaction_since_{};
+  Pace::Time transaction_since_{};
   bool filling_ = false;        // something was decided since the last commit
   bool drained_ = false;        // the last poll found nothing more
   bool commit_failed_ = false;  // the last one was not possible, or aborted: no hurry to try again
   int aborts_in_a_row_ = 0;
-  SteadyTime polled_at_{};  // while stalled
-  SteadyTime reported_at_{};
-  SteadyTime flush_looked_at_{};
-  SteadyTime overdue_looked_at_{};
+  Pace::Time polled_at_{};  // while stalled
+  Pace::Time reported_at_{};
+  Pace::Time flush_looked_at_{};
+  Pace::Time overdue_looked_at_{};
   std::int64_t overdue_ = 0;
   std::optional<Instant> last_commit_;
   observe::CommitTally commit_tally_;

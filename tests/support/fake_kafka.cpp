@@ -67,6 +67,10 @@ Result<Watermarks> FakeCluster::watermarks(const std::string& topic, std::int32_
   return Watermarks{0, end, end};
 }
 
+Result<std::int32_t> FakeCluster::partition_count(const std::string&, milliseconds) {
+  return static_cast<std::int32_t>(input.size());
+}
+
 // --- transactions ---
 
 Result<void> FakeLog::begin() {

@@ -40,6 +40,7 @@ class FakeCluster final : public Broker {
                                                  std::span<const ReadFrom> from) override;
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t number,
                                 milliseconds timeout) override;
+  Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
   Result<void> fence(const std::string&, milliseconds) override { return {}; }
 
   const FakePartition& partition(const std::string& topic, std::int32_t number) const;

@@ -101,7 +101,7 @@ Bench::Bench(PipelineRules rules, OpenStore open_store)
     : rules_(std::move(rules)), open_store_(std::move(open_store)) {
   if (!open_store_) {
     open_store_ = [memory = std::make_shared<MemoryStore>()] {
-      return std::make_unique<BorrowedStore>(memory);
+      return std::make_unique<ForwardingStore>(memory);
     };
   }
   restart();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/pipeline/pipeline.hpp"
+#include "state/forwarding_store.hpp"
 #include "state/store.hpp"
 #include "tests/support/collecting_sink.hpp"
 
@@ -70,30 +71,6 @@ enum class Fault {
   kRestart,  // after the commit: pipeline and partition are gone, the store is opened again
   kCrash,    // before the commit: what was decided is lost
   kRevoke,   // before the commit: the partition goes, what was decided is lost, and comes back
-};
-
-/// A store that lies elsewhere and is only borrowed.
-class BorrowedStore : public Store {
- public:
-  explicit BorrowedStore(std::shared_ptr<Store> store) : store_(std::move(store)) {}
-
-  Result<std::optional<std::string>> get(std::string_view key) override { return store_->get(key); }
-  Result<void> multi_get(std::span<const std::string_view> keys,
-                         std::vector<std::optional<std::string>>& values) override {
-    return store_->multi_get(keys, values);
-  }
-  Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
-    return store_->write(rows, position);
-  }
-  Result<void> scan(std::string_view prefix, const Visitor& visit) override {
-    return store_->scan(prefix, visit);
-  }
-  std::optional<Position> position() const override { return store_->position(); }
-  Result<void> flush() override { return store_->flush(); }
-  StoreStatistics statistics() const override { return store_->statistics(); }
-
- private:
-  std::shared_ptr<Store> store_;
 };
 
 class Bench {

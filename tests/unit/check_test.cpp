@@ -359,6 +359,7 @@ class TenRecords final : public Broker {
     if (partition > 2) return Error{Errc::kUnavailable, topic + ": no such partition"};
     return Watermarks{.first = 10, .stable_end = 20, .end = 20};
   }
+  Result<std::int32_t> partition_count(const std::string&, milliseconds) override { return 1; }
   Result<void> fence(const std::string&, milliseconds) override { return {}; }
 };
 

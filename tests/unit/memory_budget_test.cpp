@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 
 TEST(MemoryBudget, FollowsEverySettingThatBoundsMemory) {
-  const MemoryBudget defaults = memory_budget(config::Settings(), 1);
+  const MemoryBudget defaults = memory_budget(config::Settings());
   struct Setting {
     const char* name;
     std::int64_t MemoryBudget::*part;
@@ -26,7 +26,7 @@ TEST(MemoryBudget, FollowsEverySettingThatBoundsMemory) {
         Setting{"limits.transaction_bytes", &MemoryBudget::overlay, 128 * kMiB},
         Setting{"limits.output_queue_bytes", &MemoryBudget::output_queues, 64 * kMiB},
         Setting{"limits.cache_bytes", &MemoryBudget::rows_cached, 64 * kMiB},
-        Setting{"limits.restore_queue_bytes", &MemoryBudget::restore_queues, 64 * kMiB},
+        Setting{"limits.restore_queue_bytes", &MemoryBudget::restore_queues, 2 * 64 * kMiB},
         Setting{"rocksdb.block_cache_bytes", &MemoryBudget::rocksdb, 64 * kMiB},
         Setting{"rocksdb.write_buffers_bytes", &MemoryBudget::rocksdb, 64 * kMiB}}) {
     config::Settings settings;
@@ -34,11 +34,27 @@ TEST(MemoryBudget, FollowsEverySettingThatBoundsMemory) {
     ASSERT_NE(option, nullptr) << each.name;
     const auto before = dynamic_cast<config::BytesOption&>(*option)();
     ASSERT_EQ(settings.set(each.name, std::to_string(before + 64 * kMiB)), "");
-    const MemoryBudget budget = memory_budget(settings, 1);
+    const MemoryBudget budget = memory_budget(settings);
     EXPECT_EQ(budget.*each.part, defaults.*each.part + each.more) << each.name;
     EXPECT_EQ(budget.total(), defaults.total() + each.more) << each.name;
   }
-  EXPECT_EQ(memory_budget(config::Settings(), 3).restore_queues, 3 * defaults.restore_queues);
+}
+
+TEST(MemoryBudget, OfSeveralWorkers) {
+  config::Settings settings;
+  const MemoryBudget one = memory_budget(settings);
+  ASSERT_EQ(settings.set("workers", "3"), "");
+  const MemoryBudget three = memory_budget(settings);
+  for (const auto part : {&MemoryBudget::input_queues, &MemoryBudget::held, &MemoryBudget::overlay,
+                          &MemoryBudget::output_queues, &MemoryBudget::restore_queues}) {
+    EXPECT_EQ(three.*part, 3 * one.*part);
+  }
+  for (const auto part :
+       {&MemoryBudget::rows_cached, &MemoryBudget::rocksdb, &MemoryBudget::program}) {
+    EXPECT_EQ(three.*part, one.*part) << "of the process";
+  }
+  ASSERT_EQ(settings.set("limits.restores", "5"), "");
+  EXPECT_EQ(memory_budget(settings).restore_queues, 15 * settings.limits.restore_queue_bytes());
 }
 
 TEST(MemoryBudget, EveryPartIsInTheTotal) {

@@ -54,10 +54,13 @@ Gauges full_gauges() {
                                .held_records = 2});
   gauges.partitions.push_back(
       {.partition = 3, .state = PartitionState::kParked, .park_reason = ParkReason::kFingerprint});
-  gauges.partitions.push_back(
-      {.partition = 11, .state = PartitionState::kRestoring, .restore_rows_remaining = 99});
+  gauges.partitions.push_back({.partition = 11,
+                               .state = PartitionState::kRestoring,
+                               .restore_rows_remaining = 99,
+                               .restore_seconds_remaining = 2.5});
   gauges.segments[SegmentWord::kInsiders] = {12, 21'400'120};
   gauges.segments[SegmentWord::kNone] = {1, -10'411'240};
+  gauges.uncommitted_seconds = 0.5;
   gauges.overdue_deadlines = 8;
   gauges.rows_cached = 100;
   gauges.overlay_rows = 10;
@@ -91,6 +94,8 @@ TEST(Tally, AddsEveryFieldOfCommits) {
   one.resolutions[Resolution::kNotOurs] = 2;
   one.rebalances[RebalanceKind::kLost] = 3;
   one.producer_reopens = 4;
+  one.writers_fenced = 5;
+  one.rebalance_duration.observe(0.7);
   one.commit_duration.observe(0.02);
   one.order_to_commit.observe(0.2, 5);
   CommitTally sum = one;
@@ -99,6 +104,8 @@ TEST(Tally, AddsEveryFieldOfCommits) {
   EXPECT_EQ(sum.resolutions[Resolution::kNotOurs], 4U);
   EXPECT_EQ(sum.rebalances[RebalanceKind::kLost], 6U);
   EXPECT_EQ(sum.producer_reopens, 8U);
+  EXPECT_EQ(sum.writers_fenced, 10U);
+  EXPECT_EQ(sum.rebalance_duration.counts[4], 2U);
   EXPECT_EQ(sum.commit_duration.counts[4], 2U);
   EXPECT_DOUBLE_EQ(sum.commit_duration.sum_seconds, 0.04);
   EXPECT_EQ(sum.order_to_commit.counts[5], 10U);
@@ -278,6 +285,8 @@ TEST(Metrics, CommitsGoToCountersAndCumulativeBuckets) {
   tally.resolutions[Resolution::kNotCommitted] = 1;
   tally.rebalances[RebalanceKind::kAssigned] = 2;
   tally.producer_reopens = 1;
+  tally.writers_fenced = 6;
+  tally.rebalance_duration.observe(3.0);
   tally.commit_duration.observe(0.002);
   tally.commit_duration.observe(0.02, 2);
   tally.commit_duration.observe(100.0);
@@ -288,6 +297,9 @@ TEST(Metrics, CommitsGoToCountersAndCumulativeBuckets) {
   EXPECT_EQ(value_of(page, R"(segmentd_resolutions_total{result="not_committed"})"), "1");
   EXPECT_EQ(value_of(page, R"(segmentd_rebalances_total{kind="assigned"})"), "2");
   EXPECT_EQ(value_of(page, "segmentd_producer_reopens_total"), "1");
+  EXPECT_EQ(value_of(page, "segmentd_writers_fenced_total"), "6");
+  EXPECT_EQ(value_of(page, R"(segmentd_rebalance_duration_seconds_bucket{le="2.5"})"), "0");
+  EXPECT_EQ(value_of(page, R"(segmentd_rebalance_duration_seconds_bucket{le="5"})"), "1");
   EXPECT_EQ(value_of(page, bucket + R"({le="0.001"})"), "0");
   EXPECT_EQ(value_of(page, bucket + R"({le="0.0025"})"), "1");
   EXPECT_EQ(value_of(page, bucket + R"({le="0.025"})"), "3");
@@ -311,7 +323,11 @@ TEST(Metrics, GaugesShowTheSnapshotInBaseAndMajorUnits) {
   EXPECT_EQ(number(R"(segmentd_held_records{partition="0"})"), 2);
   EXPECT_EQ(number(R"(segmentd_restore_rows_remaining{partition="11"})"), 99);
   EXPECT_EQ(number(R"(segmentd_restore_rows_remaining{partition="0"})"), 0);
+  EXPECT_EQ(number(R"(segmentd_restore_seconds_remaining{partition="11"})"), 2.5);
+  EXPECT_EQ(value_of(page, R"(segmentd_restore_seconds_remaining{partition="0"})"), "");
   EXPECT_EQ(number(R"(segmentd_partition_parked{partition="3",reason="fingerprint"})"), 1);
+  EXPECT_EQ(number(R"(segmentd_partition_worker{partition="3"})"), 0);
+  EXPECT_EQ(number(R"(segmentd_uncommitted_seconds{worker="0"})"), 0.5);
   EXPECT_EQ(number(R"(segmentd_partitions{state="active",worker="0"})"), 1);
   EXPECT_EQ(number(R"(segmentd_partitions{state="parked",worker="0"})"), 1);
   EXPECT_EQ(number(R"(segmentd_partitions{state="restoring",worker="0"})"), 1);

@@ -91,9 +91,8 @@ class Watched {
     partition().tally() = {};
     ++commits_;
     // Twice: the rows of the transaction, which are kept over it, and those that were there.
-    EXPECT_LE(
-        partition().rows().size(),
-        rules_.partition.cache_rows_max + static_cast<std::size_t>(rules_.transaction_records_max));
+    EXPECT_LE(partition().rows().size(),
+              rules_.cache_rows_max + static_cast<std::size_t>(rules_.transaction_records_max));
   }
   /// Decides and commits all that is held.
   void settle() {
@@ -131,7 +130,7 @@ PipelineRules tight() {
   rules.transaction_bytes_max = 256 * kKiB;
   rules.overlay_rows_max = 700;
   rules.relabel_per_transaction_max = 100;
-  rules.partition.cache_rows_max = 1'000;
+  rules.cache_rows_max = 1'000;
   return rules;
 }
 
@@ -249,8 +248,8 @@ TEST(PipelineBounds, ABrokerThatIsAway) {
 
 TEST(PipelineBounds, RowsInMemoryAreBoundedByTheirSizeToo) {
   PipelineRules rules = tight();
-  rules.partition.cache_rows_max = 1'000'000;
-  rules.partition.cache_bytes_max = static_cast<std::size_t>(1'024 * kKiB);
+  rules.cache_rows_max = 1'000'000;
+  rules.cache_bytes_max = static_cast<std::size_t>(1'024 * kKiB);
   Watched watched(rules);
   watched.allow_slices();
   std::int64_t number = 0;
@@ -269,8 +268,8 @@ TEST(PipelineBounds, RowsInMemoryAreBoundedByTheirSizeToo) {
   }
   EXPECT_EQ(watched.partition().segmenter().customers(), 10'000);
   // The bound, and the rows of the transaction that went beyond it.
-  EXPECT_LE(most, rules.partition.cache_bytes_max + 512 * static_cast<std::size_t>(kKiB));
-  EXPECT_GE(most, rules.partition.cache_bytes_max / 2) << "it is used";
+  EXPECT_LE(most, rules.cache_bytes_max + 512 * static_cast<std::size_t>(kKiB));
+  EXPECT_GE(most, rules.cache_bytes_max / 2) << "it is used";
   EXPECT_LT(watched.partition().rows().size(), 1'000U);
 }
 

@@ -113,7 +113,7 @@ TEST(PipelineP4, TheCacheDoesNotShow) {
   for (const std::size_t rows : {2U, 100U, 500'000U}) {
     SCOPED_TRACE(rows);
     PipelineRules rules = bench_rules();
-    rules.partition.cache_rows_max = rows;
+    rules.cache_rows_max = rows;
     rules.transaction_records_max = 150;
     Bench bench(rules);
     bench.feed(input());
@@ -139,7 +139,7 @@ PipelineRules finely_cut() {
   PipelineRules rules = bench_rules();
   rules.transaction_records_max = 40;
   rules.relabel_per_transaction_max = 5;
-  rules.partition.cache_rows_max = 100;
+  rules.cache_rows_max = 100;
   return rules;
 }
 
@@ -248,7 +248,7 @@ TEST(Pipeline, AFinerGridAfterARestartDoesNotTurnTheClockBack) {
     rules.partition.evaluate_every_ms = every;
     Pipeline pipeline(rules, test::bench_decoder(), epochs);
     auto opened = Partition::open(pipeline.partition_rules(), 0,
-                                  std::make_unique<test::BorrowedStore>(memory), epochs, "uuid");
+                                  std::make_unique<ForwardingStore>(memory), epochs, "uuid");
     ASSERT_TRUE(opened);
     pipeline.add(std::move(*opened));
     Partition& partition = *pipeline.find(0);

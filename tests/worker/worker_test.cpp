@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/wire/epoch_json.hpp"
+#include "daemon/worker/restore_threads.hpp"
 #include "state/codec.hpp"
 #include "state/memory_store.hpp"
 #include "tests/support/fake_kafka.hpp"
@@ -31,13 +32,13 @@ constexpr auto kPatience = 20s;
 constexpr const char* kWriter = "bench-0";
 
 /// A store that fails as the test says, over one that outlives it.
-class TroubledStore final : public test::BorrowedStore {
+class TroubledStore final : public ForwardingStore {
  public:
   TroubledStore(std::shared_ptr<Store> store, std::optional<Error>& trouble)
-      : BorrowedStore(std::move(store)), trouble_(trouble) {}
+      : ForwardingStore(std::move(store)), trouble_(trouble) {}
   Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
     if (trouble_) return *trouble_;
-    return BorrowedStore::write(rows, position);
+    return ForwardingStore::write(rows, position);
   }
 
  private:
@@ -53,6 +54,7 @@ class WorkerTest : public testing::Test {
       cluster_.input[static_cast<std::size_t>(p)].push_back(
           {records[i].key, records[i].json, 1'600'000'000'000 + static_cast<std::int64_t>(i)});
     }
+    rules_.partitions = kPartitions;
     rules_.restore_pause = 1ms;
     rules_.restore_attempts_max = 5;
     rules_.dropped_patience = 50ms;
@@ -78,11 +80,14 @@ class WorkerTest : public testing::Test {
     };
     read_model();
     Pipeline pipeline(pipeline_rules_, test::bench_decoder(), epochs);
-    Restorer restorer({cluster_, test::kFakeInput, test::kFakeChangelog, test::kFakeModel,
-                       pipeline.partition_rules(), epochs, kWriter,
-                       [this](std::int32_t p) { return open_store(p); },
-                       [] { return std::string("uuid"); }, [] { return test::kWall; },
-                       [this] { return static_cast<std::int64_t>(cluster_.model.size()); }});
+    RestoreThreads restorer({cluster_, steady_pace(), test::kFakeInput, test::kFakeChangelog,
+                             test::kFakeModel, pipeline.partition_rules(), epochs, kWriter,
+                             [this](std::int32_t p) { return open_store(p); },
+                             [this](std::int32_t p, GivenUp how) { return give_up_store(p, how); },
+                             [] { return std::string("uuid"); }, [] { return test::kWall; },
+                             [this] { return static_cast<std::int64_t>(cluster_.model.size()); }},
+                            2);
+    Holdings holdings(1);
     const auto until = std::chrono::steady_clock::now() + kPatience;
     const auto guarded = [&](FakeSource& source) {
       if (std::chrono::steady_clock::now() > until) {
@@ -100,8 +105,10 @@ class WorkerTest : public testing::Test {
                       },
                       log_,
                       cluster_,
+                      steady_pace(),
                       pipeline,
                       restorer,
+                      holdings,
                       metrics_,
                       health_,
                       [] { return test::kWall; },
@@ -122,6 +129,11 @@ class WorkerTest : public testing::Test {
     auto& memory = stores_[p];
     if (memory == nullptr) memory = std::make_shared<MemoryStore>();
     return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
+  }
+  Result<void> give_up_store(std::int32_t p, GivenUp how) {
+    given_up_.emplace_back(p, how);
+    stores_[p] = std::make_shared<MemoryStore>();
+    return {};
   }
   Result<void> set_aside(std::int32_t p) {
     ++set_aside_[p];
@@ -220,6 +232,7 @@ class WorkerTest : public testing::Test {
   std::map<std::int32_t, Error> open_trouble_;
   std::optional<Error> write_trouble_;
   std::map<std::int32_t, int> set_aside_;
+  std::vector<std::pair<std::int32_t, GivenUp>> given_up_;  // by the restorer
   bool room_ = true;
   std::atomic<bool> stop_{false};
   int rejoins_ = 0;  // that the source saw
