@@ -40,8 +40,7 @@ std::vector<Property> required_of(const ClientSettings& settings, const SourceOp
       {"enable.auto.offset.store", "false"},
       {"enable.partition.eof", "true"},
       {"auto.offset.reset", "error"},
-      {"queued.max.messages.kbytes",
-       std::to_string(std::max<std::int64_t>(options.queue_bytes >> 10, 1))},
+      {"queued.max.messages.kbytes", kilobytes(options.queue_bytes)},
   };
 }
 
