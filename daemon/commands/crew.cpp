@@ -115,7 +115,8 @@ int Crew::work(int worker) {
          return how == GivenUp::kDeleted ? parts_.stores.remove(p)
                                          : parts_.stores.set_aside(p, std::chrono::seconds(0));
        },
-       parts_.new_uuid, wall_now, [this] { return parts_.model_reader.position(); }},
+       parts_.new_uuid, wall_now, [this] { return parts_.model_reader.position(); },
+       parts_.deletions_kept},
       static_cast<int>(settings.limits.restores()));
   kafka::SourceOptions source;
   source.topic = settings.input.topic();
