@@ -13,6 +13,7 @@
 #include "state/core/customer.hpp"
 #include "state/core/evaluation.hpp"
 #include "state/core/result.hpp"
+#include "state/rocks_store.hpp"
 
 namespace segmentd {
 
@@ -25,6 +26,8 @@ ModelRules model_rules(const config::Settings& settings);
 /// `writer` = transactional.id; `partitions` = of the input topic.
 PipelineRules pipeline_rules(const config::Settings& settings, const std::string& writer,
                              std::int32_t partitions);
+/// Of one store, where a process may hold all partitions of the input.
+RocksOptions rocks_options(const config::Settings& settings, std::int32_t partitions);
 OutputTopicNames output_topics(const config::Settings& settings);
 kafka::ClientSettings client_settings(const config::Settings& settings,
                                       const std::string& client_id);

@@ -184,4 +184,21 @@ struct Words<ParkReason> {
 };
 static_assert(kWordCount<ParkReason> == index_of(ParkReason::kPartitionCount) + 1);
 
+/// What a topic of an application is to it.
+enum class TopicRole : std::uint8_t {
+  kInput,  // the user's; all others are written by segmentd
+  kChanges,
+  kTable,
+  kRejected,
+  kChangelog,
+  kModel,
+  kStatistics
+};
+template <>
+struct Words<TopicRole> {
+  static constexpr std::array<std::string_view, 7> kList{
+      "input", "changes", "table", "rejected", "changelog", "model", "statistics"};
+};
+static_assert(kWordCount<TopicRole> == index_of(TopicRole::kStatistics) + 1);
+
 }  // namespace segmentd::observe

@@ -56,7 +56,8 @@ void Pipeline::add(std::unique_ptr<Partition> partition) {
 
 void Pipeline::share_cache() {
   for (auto& [number, partition] : partitions_) {
-    partition->set_cache_rows(rules_.cache_rows_max / partitions_.size());
+    partition->set_cache_bounds(rules_.cache_rows_max / partitions_.size(),
+                                rules_.cache_bytes_max / partitions_.size());
   }
 }
 

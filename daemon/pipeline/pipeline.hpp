@@ -51,7 +51,9 @@ struct PipelineRules {
   std::int32_t partition_count = 1;
   /// Partition and offset of records that are rejected by hand, without being decoded.
   std::set<std::pair<std::int32_t, std::int64_t>> skipped;
-  std::size_t cache_rows_max = 500'000;  // in memory without need, of all partitions here
+  // Rows in memory without need, of all partitions here, and their bytes.
+  std::size_t cache_rows_max = 500'000;
+  std::size_t cache_bytes_max = 1U << 30U;
   // Limits of one transaction.
   std::int64_t transaction_records_max = 10'000;
   std::int64_t transaction_bytes_max = 16 << 20;

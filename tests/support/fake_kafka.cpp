@@ -153,6 +153,7 @@ Result<void> FakeLog::reopen() {
 Polled FakeSource::poll(milliseconds timeout) {
   ++polls;
   script_(*this);
+  if (trouble) return *std::exchange(trouble, std::nullopt);
   for (auto& [number, part] : parts_) {
     if (!part.active || part.ignored) continue;
     const FakePartition& log = cluster_.input[static_cast<std::size_t>(number)];

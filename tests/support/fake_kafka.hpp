@@ -126,6 +126,7 @@ class FakeSource final : public Source {
   bool drained(std::int32_t partition) const;
   int polls = 0;
   int rejoins = 0;
+  std::optional<SourceTrouble> trouble;  // what the next poll says
 
  private:
   struct Part {

@@ -27,7 +27,7 @@ MAY_INCLUDE = {
                       "daemon/ports.hpp", "state", "state/core"],
     "daemon/worker": ["daemon/pipeline", "daemon/http", "daemon/observe", "daemon/wire",
                       "daemon/ports.hpp", "state", "state/core"],
-    "daemon/topics": ["daemon/kafka", "daemon/ports.hpp", "config", "state/core"],
+    "daemon/topics": ["daemon/kafka", "daemon/observe", "daemon/ports.hpp", "config", "state/core"],
     "daemon/inspect": ["daemon/pipeline", "daemon/wire", "daemon/ports.hpp", "state", "state/core"],
     "daemon/check": ["daemon/inspect", "daemon/pipeline", "daemon/wire", "daemon/ports.hpp", "config", "state",
                      "state/core"],

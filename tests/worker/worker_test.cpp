@@ -284,6 +284,30 @@ TEST_F(WorkerTest, LosingThePartitionsWhileAnOutcomeIsUnknownDoesNotStopItForGoo
   expect_calm();
 }
 
+TEST_F(WorkerTest, FencedByItsOwnMembershipBeforeItJoinsAgain) {
+  int fenced = 0;
+  EXPECT_EQ(run(consume_all([&](FakeSource& source) {
+              if (source.polls == 60 && ++fenced == 1) {
+                source.trouble = SourceTrouble{SourceTrouble::Kind::kFenced, -1, "fenced"};
+              }
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_GT(fenced, 1) << "the second source was not read";
+  expect_calm();
+}
+
+TEST_F(WorkerTest, FencedAgainAtOnceItEnds) {
+  int fenced = 0;
+  const WorkerEnd end = run(consume_all([&](FakeSource& source) {
+    if (source.polls != 60) return;
+    ++fenced;
+    source.trouble = SourceTrouble{SourceTrouble::Kind::kFenced, -1, "fenced"};
+  }));
+  EXPECT_EQ(end.kind, WorkerEnd::Kind::kFenced);
+  EXPECT_EQ(end.what, "fenced");
+  EXPECT_EQ(fenced, 2);
+}
+
 TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
   log_.fates = {Fate::kCommitted, Fate::kCommitted, Fate::kUnknownLost};
   std::vector<std::int32_t> taken;
