@@ -41,6 +41,7 @@ class KafkaTopics:
         new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
         for made in self.admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS).values():
             made.result(TIMEOUT_SECONDS)
+        until(lambda: self.exists(topic), TIMEOUT_SECONDS, f"{topic} is not there")  # the controller was quicker
 
     def delete(self, topic):
         for gone in self.admin.delete_topics([topic], operation_timeout=TIMEOUT_SECONDS).values():

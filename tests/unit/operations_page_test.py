@@ -77,7 +77,8 @@ class PageTest(unittest.TestCase):
             self.assertRegex(PAGE, rf"(?m)^#+ {heading}$")
 
 
-SYSTEM_SAYS = {"Permission denied", "Read-only file system", "No space left"}
+# And what the brokers say.
+SYSTEM_SAYS = {"Permission denied", "Read-only file system", "No space left", "Unknown topic or partition"}
 
 
 class UnitTest(unittest.TestCase):
