@@ -144,6 +144,13 @@ std::vector<std::string> Settings::notes() const {
     notes.push_back("model.margin = " + model.margin.text() + " (" + model.margin.origin() +
                     "): not applied by this version, which decides as with 0");
   }
+  for (const std::string& item : input.skip()) {
+    const auto place = parse_record_place(item);
+    if (place && place->topic != input.topic()) {
+      notes.push_back("input.skip = " + item + " (" + input.skip.origin() +
+                      "): without effect, the input is " + input.topic());
+    }
+  }
   return notes;
 }
 

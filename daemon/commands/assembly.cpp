@@ -69,6 +69,11 @@ Result<DecodeRules> decode_rules(const config::Settings& settings) {
   return rules;
 }
 
+Rules customer_rules(const config::Settings& settings) {
+  return {.money_from_payments = settings.input.money() == config::MoneySource::kPayments,
+          .remembered_max = static_cast<int>(settings.orders.remembered())};
+}
+
 EncodeContext encode_context(const config::Settings& settings) {
   EncodeContext context;
   context.application = settings.application();
@@ -99,9 +104,7 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
                              std::int32_t partitions) {
   PipelineRules rules;
   PartitionRules& p = rules.partition;
-  p.segmenter.customers.money_from_payments =
-      settings.input.money() == config::MoneySource::kPayments;
-  p.segmenter.customers.remembered_max = static_cast<int>(settings.orders.remembered());
+  p.segmenter.customers = customer_rules(settings);
   p.segmenter.sample_salt = static_cast<std::uint64_t>(settings.model.seed());
   p.segmenter.announce_first_fit = settings.model.announce_first_fit();
   p.event_clock = settings.clock() == config::Clock::kEvent;
@@ -117,6 +120,12 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   rules.model = model_rules(settings);
   rules.partitioner = partitioner(settings.input.partitioner());
   rules.partition_count = partitions;
+  for (const std::string& item : settings.input.skip()) {
+    const auto place = config::parse_record_place(item);
+    if (place && place->topic == settings.input.topic()) {
+      rules.skipped.emplace(place->partition, place->offset);
+    }
+  }
   rules.cache_rows_max =
       static_cast<std::size_t>(settings.limits.cache_rows() / settings.workers() + 1);
   rules.cache_bytes_max =

@@ -10,6 +10,7 @@
 #include "daemon/ports.hpp"
 #include "daemon/wire/decode.hpp"
 #include "daemon/wire/encode.hpp"
+#include "state/core/customer.hpp"
 #include "state/core/evaluation.hpp"
 #include "state/core/result.hpp"
 #include "state/rocks_store.hpp"
@@ -18,6 +19,8 @@ namespace segmentd {
 
 /// kMisconfigured: the time zone cannot be loaded.
 Result<DecodeRules> decode_rules(const config::Settings& settings);
+/// What gives records and rows their meaning.
+Rules customer_rules(const config::Settings& settings);
 EncodeContext encode_context(const config::Settings& settings);
 ModelRules model_rules(const config::Settings& settings);
 /// `writer` = transactional.id; `partitions` = of the input topic.

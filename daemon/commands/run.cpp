@@ -1,5 +1,6 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <memory>
 #include <random>
@@ -77,7 +78,8 @@ class Signals {
     timespec patience{};
     patience.tv_sec = kShutdownPatience.count();
     while ((number = sigtimedwait(&set_, nullptr, &patience)) != SIGUSR1) {
-      if (number > 0) continue;  // asked again: it is under way
+      // Asked again: it is under way. Or the whole process was stopped (SIGSTOP) and continued.
+      if (number > 0 || errno == EINTR) continue;
       observe::log_line(LogLevel::kError, "the shutdown hangs: leaving without it");
       _exit(kExitBug);
     }

@@ -322,14 +322,20 @@ class Application:
     # the same without a broker
 
     def replay(self, ndjson, *flags, **settings):
+        """What comes out, each document checked by its schema."""
+        files = self.replay_to_files(ndjson, *flags, **settings)
+        lines = {name: file.read_bytes().splitlines() for name, file in files.items()}
+        return Replayed(events_of_lines(lines["events"]), newest(rows_of_lines(lines["table"])),
+                        json.loads(lines["summary"][0]))
+
+    def replay_to_files(self, ndjson, *flags, **settings):
+        """{"events", "table", "summary": file}."""
         files = {name: self.directory / f"replay-{next(NUMBERS)}" for name in Replayed._fields}
         given = {**self.decisions, **{k.replace("__", "."): v for k, v in settings.items()}}
         outputs = [part for name, file in files.items() for part in (f"--{name}", file)]
         done = run([SEGMENTD, "replay", *set_flags(given), *outputs, *flags, ndjson])
         assert done.returncode == 0, done.stderr
-        lines = {name: file.read_bytes().splitlines() for name, file in files.items()}
-        return Replayed(events_of_lines(lines["events"]), newest(rows_of_lines(lines["table"])),
-                        json.loads(lines["summary"][0]))
+        return files
 
 
 def extract_lines():
