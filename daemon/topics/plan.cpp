@@ -213,7 +213,7 @@ void Judge::judge_own(const kafka::TopicDescription& topic) {
   const auto in_sync = number_of(topic, "min.insync.replicas");
   if (in_sync && topic.replication > 0 && *in_sync > topic.replication) {
     problem("has " + std::to_string(topic.replication) + " replicas, but min.insync.replicas = " +
-            std::to_string(*in_sync) + ": no write would ever be acknowledged");
+            std::to_string(*in_sync) + ": brokers may acknowledge no write");
   }
   const auto deletions_kept = number_of(topic, "delete.retention.ms");
   if (finding().role == TopicRole::kChangelog && deletions_kept) {
