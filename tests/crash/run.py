@@ -30,6 +30,7 @@ BROKER_EXIT = 3  # a daemon that finds no broker at its start says so and ends: 
 WARM_SECONDS = 90
 WARM_RECORDS = 1000
 BROKER_SECONDS = 120
+HARM_SECONDS = 300  # later than planned a fault must be possible
 REST_SECONDS = 300
 REST_RECORDS_SECONDS = 60  # about so long records are fed beside the faults
 FEED_SECONDS = 180
@@ -216,18 +217,17 @@ class Run:
 
     def do_join(self, how):
         if len(self.ours()) >= MEMBERS[1]:
-            return False
+            return self.do_leave(how)
         self.join()
         self.note({"fault": "join", "member": self.members[-1].number})
         return True
 
     def do_leave(self, how):
-        """For good, or (stay) for a restart."""
-        stays = how["on_stop"] == "stay"
-        candidates = [m for m in self.members if m.working() and m.on_stop == how["on_stop"]]
-        member = self.pick(candidates, how)
-        if member is None or (not stays and len(self.ours()) <= MEMBERS[0]):
+        """For good, or for a restart: as the member keeps it, but somebody has to stay."""
+        member = self.pick([m for m in self.members if m.working()], how)
+        if member is None:
             return False
+        stays = member.on_stop == "stay" or len(self.ours()) <= MEMBERS[0]
         member.back_in = how["seconds"] if stays else None
         member.terminate(time.monotonic())
         self.note({"fault": "restart" if stays else "leave", "member": member.number})
@@ -300,6 +300,7 @@ class Run:
         said_at = begin
         while waiting:
             now = time.monotonic()
+            assert now - begin < self.seconds + HARM_SECONDS, f"could not be done: {list(waiting)}\n{self.logs()}"
             due = [f for f in itertools.takewhile(lambda f: f.at <= now - begin, waiting)]
             for fault in due:
                 waiting.popleft()

@@ -40,8 +40,7 @@ def schedule(seed, kills, rebalances, brokers):
         "seconds": chance.uniform(SESSION_SECONDS + 1, SESSION_SECONDS + 5)})
     for n in range(rebalances):
         joins = n % 2 == 0
-        some(1, "join" if joins else "leave",
-             lambda: {"on_stop": chance.choice(("leave", "leave", "stay")), "seconds": chance.uniform(0, 4)})
+        some(1, "join" if joins else "leave", lambda: {"seconds": chance.uniform(0, 4)})
     some(max(1, kills // (20 if brokers == 1 else 12)), "broker", lambda: {
         "seconds": chance.uniform(0, 2 if brokers == 1 else 10)})
     some(kills // 4, "cut", dict)
