@@ -2,7 +2,7 @@
 import collections
 import random
 
-SECONDS_PER_KILL = 2.5
+SECONDS_PER_KILL = 3
 SESSION_SECONDS = 6
 
 # Requests of Kafka's protocol that are worth losing, delaying or sending late, each as often as it stands
@@ -14,7 +14,7 @@ Fault = collections.namedtuple("Fault", "at kind how")
 
 # What becomes of a killed member, each as often as it stands here: the same again at once, or after its
 # session has ended, or without its state; or another member with an identity of its own.
-FATES = ["again"] * 5 + ["later"] + ["lost"] * 2 + ["replaced"] * 2
+FATES = ["again"] * 7 + ["later", "lost", "replaced"]
 
 
 def fate(chance):
