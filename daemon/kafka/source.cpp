@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/group_offsets.hpp"
 #include "daemon/kafka/request_watch.hpp"
 
 namespace segmentd::kafka {
@@ -39,8 +40,7 @@ std::vector<Property> required_of(const ClientSettings& settings, const SourceOp
       {"enable.auto.offset.store", "false"},
       {"enable.partition.eof", "true"},
       {"auto.offset.reset", "error"},
-      {"queued.max.messages.kbytes",
-       std::to_string(std::max<std::int64_t>(options.queue_bytes >> 10, 1))},
+      {"queued.max.messages.kbytes", kilobytes(options.queue_bytes)},
   };
 }
 
@@ -86,7 +86,8 @@ class KafkaSource final : public Source {
 
  private:
   struct Part {
-    bool owned = false;
+    bool owned = false;   // the listener takes it for ours
+    bool held = false;    // the library does; it will revoke it
     bool active = false;  // in the library's assignment
     bool ignored = false;
     std::int64_t next = 0;  // records below are not for us
@@ -111,9 +112,12 @@ class KafkaSource final : public Source {
                            rd_kafka_topic_partition_list_t* list, void* hooks);
   void assigned(const std::vector<std::int32_t>& partitions);
   void revoked(const std::vector<std::int32_t>& partitions);
+  void notice_end_of_membership();
 
   Part& part(std::int32_t partition);
-  bool owns_any() const;
+  bool holds_any() const;
+  bool holds_what_was_lost() const;
+  Result<void> give_back_what_was_lost();
   Result<void> subscribe();
   /// Polls records away until the listener has heard that nothing is ours. False: not in time.
   bool give_back(Clock::time_point until);
@@ -127,7 +131,9 @@ class KafkaSource final : public Source {
   std::string topic_;
   RebalanceListener& listener_;
   std::vector<Part> parts_;  // by partition number
+  std::string member_;       // as which everything owned was assigned
   bool was_assigned_ = false;
+  bool returning_ = false;  // what was lost is being given back; then we join anew
 };
 
 Result<void> KafkaSource::open(const ClientSettings& settings, const SourceOptions& options) {
@@ -156,11 +162,13 @@ KafkaSource::Part& KafkaSource::part(std::int32_t partition) {
   return parts_[at];
 }
 
-bool KafkaSource::owns_any() const {
-  for (const Part& p : parts_) {
-    if (p.owned) return true;
-  }
-  return false;
+bool KafkaSource::holds_any() const {
+  return std::any_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.held; });
+}
+
+bool KafkaSource::holds_what_was_lost() const {
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [](const Part& p) { return p.held && !p.owned; });
 }
 
 // --- ownership ---
@@ -175,6 +183,7 @@ void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
   std::vector<std::int32_t> partitions;
   partitions.reserve(static_cast<std::size_t>(list->cnt));
   for (int i = 0; i < list->cnt; ++i) partitions.push_back(list->elems[i].partition);
+  self->notice_end_of_membership();
   if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     self->assigned(partitions);
   } else if (what == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -184,13 +193,30 @@ void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
   }
 }
 
+// A membership that ended while a rebalance waited to be told (by a late poll or a frozen process)
+// is not always called a loss by librdkafka 2.0.2: it joins anew with what it holds, tells of a
+// revoke at most, and the group's stamp is valid again, though others have worked on it meanwhile.
+// By the member id it shows.
+void KafkaSource::notice_end_of_membership() {
+  std::string now = group().member_id;
+  if (now == member_) return;
+  member_ = std::move(now);
+  std::vector<std::int32_t> gone;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    if (parts_[p].owned) gone.push_back(static_cast<std::int32_t>(p));
+    parts_[p].owned = false;
+    parts_[p].ignored = true;
+  }
+  if (!gone.empty()) listener_.on_lost(gone);
+}
+
 // Acknowledged with nothing: a partition enters the library's assignment when it is activated, with
 // its offset. Until then no record of it can come.
 void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
   Partitions none(rd_kafka_topic_partition_list_new(0));
   // Were it refused, so would be the activation, which says so.
   const KafkaError refused(rd_kafka_incremental_assign(handle(), none.get()));
-  for (const std::int32_t p : partitions) part(p) = Part{.owned = true};
+  for (const std::int32_t p : partitions) part(p) = Part{.owned = true, .held = true};
   was_assigned_ = true;
   listener_.on_assigned(partitions);
 }
@@ -198,10 +224,13 @@ void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
 // The only place that unassigns: elsewhere it would answer a revoke still in the queue, and hide
 // it.
 void KafkaSource::revoked(const std::vector<std::int32_t>& partitions) {
-  if (rd_kafka_assignment_lost(handle()) != 0) {
-    listener_.on_lost(partitions);
-  } else {
-    listener_.on_revoked(partitions);
+  std::vector<std::int32_t> ours;
+  for (const std::int32_t p : partitions) {
+    if (part(p).owned) ours.push_back(p);
+  }
+  if (!ours.empty()) {
+    const bool lost = rd_kafka_assignment_lost(handle()) != 0;
+    lost ? listener_.on_lost(ours) : listener_.on_revoked(ours);
   }
   Partitions active(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const std::int32_t p : partitions) {
@@ -234,16 +263,30 @@ bool KafkaSource::give_back(Clock::time_point until) {
   // Records polled away here must not leave a gap, should it take longer: they come again after the
   // revoke, and none before.
   for (Part& p : parts_) p.ignored = true;
-  while (owns_any() && Clock::now() < until) {
+  while (holds_any() && Clock::now() < until) {
     RawMessage ignored(rd_kafka_consumer_poll(handle(), 10));
   }
-  return !owns_any();
+  return !holds_any();
+}
+
+/// Over several polls: the revoke comes in one of them.
+Result<void> KafkaSource::give_back_what_was_lost() {
+  if (!returning_) {
+    if (!holds_what_was_lost()) return {};
+    rd_kafka_unsubscribe(handle());
+    returning_ = true;
+  }
+  if (holds_any()) return {};
+  if (auto anew = subscribe(); !anew) return anew;
+  returning_ = false;
+  return {};
 }
 
 Result<void> KafkaSource::rejoin(milliseconds timeout) {
   if (!give_back(Clock::now() + timeout)) {
     return Error{Errc::kRetry, topic_ + ": the group did not take our partitions back in time"};
   }
+  returning_ = false;
   return subscribe();
 }
 
@@ -286,6 +329,9 @@ Polled KafkaSource::poll(milliseconds timeout) {
   milliseconds left = timeout;
   for (;;) {
     RawMessage message(rd_kafka_consumer_poll(handle(), timeout_ms(left)));
+    if (auto given = give_back_what_was_lost(); !given) {
+      return SourceTrouble{SourceTrouble::Kind::kTransient, -1, given.error().what};
+    }
     if (!message) return Idle{};
     if (auto polled = take(std::move(message))) return std::move(*polled);
     // Something that is not for us: a parked partition may send a lot of it.
@@ -364,31 +410,7 @@ GroupStamp KafkaSource::group() const {
 
 Result<std::vector<CommittedOffset>> KafkaSource::committed(
     std::span<const std::int32_t> partitions, milliseconds timeout) const {
-  Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const std::int32_t p : partitions) {
-    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), p);
-  }
-  // With read_committed the library asks for stable offsets and waits for open transactions.
-  if (auto err = rd_kafka_committed(handle(), list.get(), timeout_ms(timeout))) {
-    return Error{errc_of(err), "committed offsets of " + topic_ + ": " + describe(err)};
-  }
-  std::vector<CommittedOffset> answer;
-  for (const std::int32_t p : partitions) {
-    const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic_.c_str(), p);
-    if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return Error{errc_of(found->err), "committed offset of " + topic_ + "/" + std::to_string(p) +
-                                            ": " + describe(found->err)};
-    }
-    CommittedOffset offset{.partition = p, .next_offset = {}, .metadata = {}};
-    if (found->offset >= 0) {
-      offset.next_offset = found->offset;
-      if (found->metadata != nullptr) {
-        offset.metadata.assign(static_cast<const char*>(found->metadata), found->metadata_size);
-      }
-    }
-    answer.push_back(std::move(offset));
-  }
-  return answer;
+  return committed_offsets(handle(), topic_, partitions, timeout);
 }
 
 }  // namespace

@@ -90,6 +90,14 @@ class KafkaTopics:
             assert each.error is None, f"{topic}/{each.partition}: {each.error}"
         return {each.partition: max(0, each.offset) for each in found}
 
+    def commit(self, group, topic, partition, offset):
+        """Sets a group's offset by hand, as a tool would: without metadata. The group has no members."""
+        consumer = Consumer({**self.client, "group.id": group})
+        try:
+            consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
+        finally:
+            consumer.close()
+
     def read(self, topic, since=None):
         """All that is committed, read_committed, each partition to its end as of now; from the
         offsets `since` ({partition: offset}) on."""

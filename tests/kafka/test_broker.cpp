@@ -25,14 +25,6 @@ T require(Result<T> made, const std::string& what) {
   return std::move(*made);
 }
 
-std::string listed(const char* word, std::span<const std::int32_t> partitions) {
-  std::string text = word;
-  for (const std::int32_t p : std::set<std::int32_t>(partitions.begin(), partitions.end())) {
-    text += " " + std::to_string(p);
-  }
-  return text;
-}
-
 std::string start_own_broker() {
   static const auto own = BrokerProcess::start();
   if (!own) std::abort();
@@ -58,22 +50,6 @@ std::string unique_name(const std::string& word) {
   static const auto run = Clock::now().time_since_epoch().count();
   return word + "-" + std::to_string(getpid()) + "-" + std::to_string(run % 1'000'000'000) + "-" +
          std::to_string(next++);
-}
-
-void RecordingListener::on_assigned(std::span<const std::int32_t> partitions) {
-  heard.push_back(listed("assigned", partitions));
-  owned.insert(partitions.begin(), partitions.end());
-}
-
-void RecordingListener::on_revoked(std::span<const std::int32_t> partitions) {
-  if (before_revoked) before_revoked(partitions);
-  heard.push_back(listed("revoked", partitions));
-  for (const std::int32_t p : partitions) owned.erase(p);
-}
-
-void RecordingListener::on_lost(std::span<const std::int32_t> partitions) {
-  heard.push_back(listed("lost", partitions));
-  for (const std::int32_t p : partitions) owned.erase(p);
 }
 
 Scene::Scene(std::int32_t partition_count, const std::string& brokers)

@@ -16,6 +16,7 @@
 #include "daemon/kafka/source.hpp"
 #include "daemon/kafka/transaction_log.hpp"
 #include "daemon/ports.hpp"
+#include "tests/support/recording_listener.hpp"
 
 namespace segmentd::test {
 
@@ -26,19 +27,6 @@ const std::string& broker_address();
 
 /// `word` and something no other topic, group or id of this run has.
 std::string unique_name(const std::string& word);
-
-/// What a listener was told, in order: "assigned 0 1", "revoked 2", "lost 3".
-class RecordingListener : public RebalanceListener {
- public:
-  void on_assigned(std::span<const std::int32_t> partitions) override;
-  void on_revoked(std::span<const std::int32_t> partitions) override;
-  void on_lost(std::span<const std::int32_t> partitions) override;
-
-  std::vector<std::string> heard;
-  std::set<std::int32_t> owned;
-  /// Called first in on_revoked, if set: what a worker does in its last moment of ownership.
-  std::function<void(std::span<const std::int32_t>)> before_revoked;
-};
 
 /// An input topic and the six output topics of one application, new for each test.
 class Scene {

@@ -1,0 +1,101 @@
+// One schedule of the simulation, from its seed: a small group of daemons over the cluster in
+// memory, with faults and crashes, then calm; and what has to be true then.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/process.hpp"
+#include "tests/sim/truth.hpp"
+#include "tests/sim/workload.hpp"
+#include "tests/support/sim_cluster.hpp"
+
+namespace segmentd::test {
+
+/// How a schedule goes, beside its seed.
+struct SchedulePlan {
+  std::uint64_t seed = 1;
+  std::int32_t workload = 0;
+  int daemons = 1;
+  bool own_epochs = false;
+  /// Faults, crashes, others' rounds in the middle of a call, rebalances, by chance. Without it
+  /// nothing happens but what `strike` says.
+  bool rough = false;
+  /// At the n-th call (from 1) of all calls something happens: in this way; -1 = the caller dies.
+  struct Strike {
+    std::uint64_t call = 0;
+    int way = -1;
+  };
+  std::optional<Strike> strike;
+  bool keep_producer_with_stray = false;
+  std::ostream* tell = nullptr;  // every call, if not null
+};
+
+struct ScheduleResult {
+  std::vector<std::string> breaches;  // of the invariants; empty = all is well
+  std::uint64_t calls = 0;            // through the doors while trouble was allowed
+  std::vector<std::uint8_t> ways;     // of each of these, if asked for
+  std::uint64_t faults = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t interludes = 0;  // others acted in the middle of a call
+  std::uint64_t rebalances = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t changes = 0;
+};
+
+class Simulation final : public Fates {
+ public:
+  explicit Simulation(const SchedulePlan& plan);
+  ~Simulation() override;
+
+  ScheduleResult run();
+  unsigned at(Door door, int process, unsigned ways) override;
+
+ private:
+  void add_daemon(const std::string& instance);
+  void begin();
+  void trouble();
+  void act();
+  void feed(std::uint64_t count);
+  void put_noise(std::int32_t partition);
+  void step(SimDaemon& daemon);
+  void start_somebody();
+  void interlude(SimDaemon& daemon);
+  void housekeeping();
+  void tell_of(std::string_view meta) const;
+  unsigned fate(Door door, unsigned ways);
+  void become_calm();
+  bool done() const;
+  void check();
+  void check_partition(std::int32_t partition);
+  void check_transactions(std::int32_t partition);
+  SeenPartition seen(std::int32_t partition);
+  SeenPartition expected(std::int32_t partition);
+  std::vector<ForcedEpoch> forced_epochs(std::int32_t partition);
+  void breach(const std::string& what);
+  std::int64_t last_record(std::int32_t partition) const;
+
+  const SchedulePlan plan_;
+  const Workload& work_;
+  Chance chance_;
+  SimCluster cluster_;
+  ChangelogTruth truth_;
+  SimSurroundings around_;
+  std::vector<std::unique_ptr<SimDaemon>> daemons_;
+  std::vector<std::vector<PlacedRecord>> placed_;  // by partition
+  std::size_t fed_ = 0;
+  std::size_t depth_ = 0;
+  bool calm_ = false;
+  bool warranted_end_ = false;  // a fault after which a partition may stay parked
+  std::uint64_t fault_one_in_ = 0;
+  std::uint64_t crash_one_in_ = 0;
+  std::uint64_t interlude_one_in_ = 0;
+  ScheduleResult result_;
+};
+
+}  // namespace segmentd::test
