@@ -383,9 +383,6 @@ class Run:
 
     def check_stores(self):
         self.stores = Stores(self.findings, self.directory, self.verdict.table)
-        if not self.stores.can_ask():
-            self.say("this segmentd has no command `state`: its stores are not looked at")
-            return
         for member in self.members:
             if member.state.is_dir():
                 self.stores.check({**member.settings, "brokers": self.cluster.direct})
