@@ -10,6 +10,8 @@ SESSION_SECONDS = 6
 # SyncGroup, OffsetFetch.
 REQUESTS = [26, 26, 26, 26, 0, 0, 0, 28, 28, 24, 25, 22, 11, 14, 9]
 
+END_TXN = 26
+
 Fault = collections.namedtuple("Fault", "at kind how")
 
 # What becomes of a killed member, each as often as it stands here: the same again at once, or after its
@@ -48,4 +50,5 @@ def schedule(seed, kills, rebalances, brokers):
     some(kills // 5, "delay", lambda: {"seconds": chance.uniform(1, 8), "by": chance.uniform(0.02, 0.5)})
     some(kills // 3, "late", lambda: {"keys": [chance.choice(REQUESTS)], "seconds": chance.uniform(0.1, 6)})
     some(kills // 3, "unanswered", lambda: {"keys": [chance.choice(REQUESTS)]})
+    some(max(1, kills // 12), "silent", lambda: {"keys": [END_TXN]})
     return sorted(faults, key=lambda fault: fault.at), seconds
