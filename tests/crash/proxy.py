@@ -26,7 +26,7 @@ import sys
 HEADER = struct.Struct(">ih")  # length of what follows, and the first of it: the request's key
 LENGTH_BYTES = 4
 IN_USE_SECONDS = 2
-ARMED_SECONDS = 6  # after that a fault that met no such request is off
+ARMED_SECONDS = 20  # after that a fault that met no such request is off
 COLLECT_SECONDS = 0.5  # for the rest of a request that is kept
 BROKER_READS_SECONDS = 2  # what was handed on late, or is not answered
 

@@ -50,5 +50,5 @@ def schedule(seed, kills, rebalances, brokers):
     some(kills // 5, "delay", lambda: {"seconds": chance.uniform(1, 8), "by": chance.uniform(0.02, 0.5)})
     some(kills // 3, "late", lambda: {"keys": [chance.choice(REQUESTS)], "seconds": chance.uniform(0.1, 6)})
     some(kills // 3, "unanswered", lambda: {"keys": [chance.choice(REQUESTS)]})
-    some(max(1, kills // 12), "silent", lambda: {"keys": [END_TXN]})
+    some(max(2, kills // 5), "silent", lambda: {"keys": [END_TXN]})
     return sorted(faults, key=lambda fault: fault.at), seconds
