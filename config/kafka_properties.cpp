@@ -50,7 +50,9 @@ constexpr std::array kRefused{
     RefusedProperty{
         "enable.partition.eof",
         "the end of a partition tells that it has caught up, and so which clock it uses"},
-    RefusedProperty{"queued.max.messages.kbytes", "set `limits.queue_bytes`"},
+    RefusedProperty{"queued.max.messages.kbytes",
+                    "set `limits.queue_bytes`, and `limits.restore_queue_bytes`"},
+    RefusedProperty{"queue.buffering.max.kbytes", "set `limits.output_queue_bytes`"},
 
     RefusedProperty{"transactional.id",
                     "made from `application` and `instance`: it must be the same after a restart"},

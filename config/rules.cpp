@@ -28,6 +28,14 @@ bool is_joint(char c) {
   return contains("._-", c);
 }
 
+/// All of `text` is one number >= 0, digits alone.
+template <class Integer>
+bool read_number(std::string_view text, Integer& number) {
+  if (text.find_first_not_of(kDigits) != std::string_view::npos) return false;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && rest == text.data() + text.size();
+}
+
 }  // namespace
 
 bool is_not_empty(std::string_view text) {
@@ -90,6 +98,23 @@ bool is_list_word(std::string_view text) {
 
 bool is_time_or_empty(std::string_view text) {
   return text.empty() || parse_rfc3339(text).has_value();
+}
+
+std::optional<RecordPlace> parse_record_place(std::string_view text) {
+  const auto second = text.rfind('/');
+  if (second == std::string_view::npos || second == 0) return std::nullopt;
+  const auto first = text.rfind('/', second - 1);
+  if (first == std::string_view::npos || !is_topic_name(text.substr(0, first))) return std::nullopt;
+  RecordPlace place{std::string(text.substr(0, first)), 0, 0};
+  if (!read_number(text.substr(first + 1, second - first - 1), place.partition) ||
+      !read_number(text.substr(second + 1), place.offset)) {
+    return std::nullopt;
+  }
+  return place;
+}
+
+bool is_record_place(std::string_view text) {
+  return parse_record_place(text).has_value();
 }
 
 }  // namespace segmentd::config

@@ -108,6 +108,13 @@ void Settings::conflicting_bounds(std::vector<Problem>& problems) const {
   refuse_if(input.bytes_max() > limits.queue_bytes(), input.bytes_max,
             "is more than limits.queue_bytes = " + limits.queue_bytes.text() +
                 ": such a record could not be fetched");
+  refuse_if(message_bytes_max > limits.output_queue_bytes(), limits.output_queue_bytes,
+            "is less than kafka.message.max.bytes = " + std::to_string(message_bytes_max) +
+                ": the largest record must fit");
+  refuse_if(rocksdb.write_buffer_bytes() > rocksdb.write_buffers_bytes(),
+            rocksdb.write_buffer_bytes,
+            "is more than rocksdb.write_buffers_bytes = " + rocksdb.write_buffers_bytes.text() +
+                ", which all partitions share");
   refuse_if(limits.transaction_bytes() < rejected.bytes_max(), limits.transaction_bytes,
             "is less than rejected.max_bytes = " + rejected.bytes_max.text() +
                 ": one rejected record must fit into a transaction");
@@ -136,6 +143,13 @@ std::vector<std::string> Settings::notes() const {
   if (!model.margin.is_default() && model.margin() > 0) {
     notes.push_back("model.margin = " + model.margin.text() + " (" + model.margin.origin() +
                     "): not applied by this version, which decides as with 0");
+  }
+  for (const std::string& item : input.skip()) {
+    const auto place = parse_record_place(item);
+    if (place && place->topic != input.topic()) {
+      notes.push_back("input.skip = " + item + " (" + input.skip.origin() +
+                      "): without effect, the input is " + input.topic());
+    }
   }
   return notes;
 }

@@ -74,6 +74,15 @@ struct InputSettings {
       1LL << 20,
       1LL << 10,
       64LL << 20};
+  ListOption skip{
+      set,
+      {"input.skip",
+       "Records to be rejected as `skipped` without being looked at: the way out where one of them "
+       "stops a partition. Each is named as in the log, `orders/0/4711`. Leave it set: a replay "
+       "needs it for the same result, and takes its file for partition 0, a line an offset."},
+      {},
+      ListOption::Kind::kOrdered,
+      kRecordPlace};
 };
 
 /// JSON pointers (RFC 6901) to the fields of a record.

@@ -42,14 +42,16 @@ struct TopicSettings {
       true};
   IntegerOption replication_factor{
       set,
-      {"topics.replication_factor", "Replicas of a created topic; -1 = the broker's default."},
+      {"topics.replication_factor",
+       "Replicas of a created topic; -1 = three, or as many as there are brokers if fewer."},
       -1,
       -1,
       100};
   IntegerOption min_insync_replicas{
       set,
       {"topics.min_insync_replicas",
-       "Replicas of a created topic that must hold a write; -1 = the broker's default."},
+       "Replicas of a created topic that must hold a write; -1 = two where it has three or more, "
+       "else the broker's default."},
       -1,
       -1,
       100};
@@ -59,6 +61,14 @@ struct TopicSettings {
       std::chrono::hours(30 * 24),
       std::chrono::hours(1),
       std::chrono::hours(36'500 * 24)};
+  DurationOption check_every{
+      set,
+      {"topics.check_every",
+       "How often a running daemon looks whether the topics are still as they have to be; what "
+       "became worse is logged and counted, and stops nothing."},
+      std::chrono::minutes(10),
+      std::chrono::seconds(1),
+      std::chrono::hours(7 * 24)};
 };
 
 /// The bounds of memory, time and transactions.
@@ -88,10 +98,19 @@ struct LimitSettings {
       set,
       {"limits.cache_rows",
        "Customers kept in memory by the process, shared evenly among its workers and their "
-       "partitions; the others are read from disk."},
+       "partitions; the others are read from disk. The smaller of this and limits.cache_bytes "
+       "bounds."},
       500'000,
       1,
       1'000'000'000};
+  BytesOption cache_bytes{
+      set,
+      {"limits.cache_bytes",
+       "Memory of the customers kept, about, shared as limits.cache_rows. A customer with hundreds "
+       "of remembered orders takes a hundred times what one with a few does."},
+      1LL << 30,
+      1LL << 20,
+      1LL << 40};
   IntegerOption overlay_rows{
       set,
       {"limits.overlay_rows",
@@ -124,6 +143,29 @@ struct LimitSettings {
       256LL << 20,
       1LL << 20,
       2'047LL << 20};
+  BytesOption output_queue_bytes{
+      set,
+      {"limits.output_queue_bytes",
+       "Records on their way to the brokers, of each worker; when it is full they are waited for."},
+      64LL << 20,
+      1LL << 20,
+      2'047LL << 20};
+  BytesOption restore_queue_bytes{
+      set,
+      {"limits.restore_queue_bytes",
+       "Records fetched ahead from the changelog by each partition that is being restored."},
+      32LL << 20,
+      1LL << 20,
+      2'047LL << 20};
+  BytesOption disk_free_bytes{
+      set,
+      {"limits.disk_free_bytes",
+       "Room that stays free on the disk of the state directory. With less a partition that has to "
+       "write is parked as `disk_full`; it goes on by itself when there is a quarter more than "
+       "this."},
+      256LL << 20,
+      1LL << 20,
+      1LL << 50};
 };
 
 struct RocksDbSettings {
@@ -134,11 +176,27 @@ struct RocksDbSettings {
       64LL << 20,
       1LL << 20,
       1LL << 40};
+  BytesOption write_buffers_bytes{
+      set,
+      {"rocksdb.write_buffers_bytes",
+       "Write buffers of all partitions of the process; beyond it the one that is written to is "
+       "flushed early."},
+      128LL << 20,
+      1LL << 20,
+      1LL << 40};
   BytesOption write_buffer_bytes{set,
                                  {"rocksdb.write_buffer_bytes", "Write buffer of one partition."},
                                  32LL << 20,
                                  1LL << 20,
                                  4LL << 30};
+  IntegerOption open_files{
+      set,
+      {"rocksdb.open_files",
+       "Table files that the stores of the process keep open, shared evenly among the input's "
+       "partitions, at least 20 each. The process needs some hundred files and sockets beside."},
+      512,
+      20,
+      1'000'000};
   DurationOption flush_interval{
       set,
       {"rocksdb.flush_interval",

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   add_config(app, action);
   add_watch(app, action);
   add_topics(app, action);
+  add_state(app, action);
   add_version(app, action);
   if (argc > 1 && argv[1][0] != '-' && !is_command(app, argv[1])) return kExitUsage;
   try {

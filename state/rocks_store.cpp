@@ -20,6 +20,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "state/codec.hpp"
+#include "state/disk_room.hpp"
 
 namespace segmentd {
 namespace {
@@ -81,7 +82,8 @@ struct RocksEnvironment::Shared {
 
 RocksEnvironment::RocksEnvironment(const RocksOptions& options)
     : options_(options), shared_(std::make_shared<Shared>()) {
-  shared_->cache = rocksdb::NewLRUCache(options.cache_bytes);
+  // Memtables are charged to the cache: without room of their own they would push out its blocks.
+  shared_->cache = rocksdb::NewLRUCache(options.cache_bytes + options.write_buffers_bytes);
   shared_->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(
       options.write_buffers_bytes, shared_->cache, /*allow_stall=*/false);
 }
@@ -92,6 +94,8 @@ std::uint64_t RocksEnvironment::cache_used_bytes() const {
 
 struct RocksStore::Database {
   std::shared_ptr<RocksEnvironment::Shared> shared;
+  std::filesystem::path directory;
+  std::uint64_t disk_free_bytes = 0;
   std::shared_ptr<BackgroundErrors> background = std::make_shared<BackgroundErrors>();
   std::unique_ptr<rocksdb::DB> db;
   std::optional<Error> failed;  // S7; from the beginning where it is only looked at
@@ -120,7 +124,7 @@ rocksdb::Options RocksStore::Database::options(const RocksOptions& wanted) const
   options.max_background_jobs = wanted.background_jobs;
   options.compression = rocksdb::kLZ4Compression;
   options.level_compaction_dynamic_level_bytes = true;
-  options.max_open_files = -1;
+  options.max_open_files = wanted.open_files;
   options.max_bgerror_resume_count = 0;
   options.avoid_flush_during_shutdown = !wanted.flush_on_close;
   options.listeners.push_back(background);
@@ -160,8 +164,13 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksEnvironment& env
     return Error{full ? Errc::kUnavailable : Errc::kMisconfigured,
                  directory.string() + ": " + failed.message()};
   }
+  if (auto room = require_room(directory, environment.options().disk_free_bytes); !room) {
+    return room.error();
+  }
   auto database = std::make_unique<Database>();
   database->shared = environment.shared_;
+  database->directory = directory;
+  database->disk_free_bytes = environment.options().disk_free_bytes;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(database->options(environment.options()), directory.string(), &db);
@@ -240,6 +249,9 @@ Result<void> RocksStore::multi_get(std::span<const std::string_view> keys,
 Result<void> RocksStore::write(std::span<const RowWrite> rows, const Position& position) {
   require_writable(rows);
   if (const std::optional<Error> failed = database_->failure()) return *failed;
+  if (auto room = require_room(database_->directory, database_->disk_free_bytes); !room) {
+    return room;
+  }
   rocksdb::WriteBatch batch;
   for (const RowWrite& row : rows) {
     const rocksdb::Status added =
@@ -274,6 +286,9 @@ Result<void> RocksStore::scan(std::string_view prefix, const Visitor& visit) {
 
 Result<void> RocksStore::flush() {
   if (const std::optional<Error> failed = database_->failure()) return *failed;
+  if (auto room = require_room(database_->directory, database_->disk_free_bytes); !room) {
+    return room;
+  }
   return database_->settle(database_->db->Flush(rocksdb::FlushOptions()));
 }
 

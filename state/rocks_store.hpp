@@ -16,10 +16,13 @@
 namespace segmentd {
 
 struct RocksOptions {
-  std::uint64_t cache_bytes = 256ULL << 20;  // blocks, indexes and filters, of all partitions
-  std::uint64_t write_buffers_bytes = 128ULL
-                                      << 20;  // memtables of all partitions, counted in the cache
+  std::uint64_t cache_bytes = 256ULL << 20;          // blocks, indexes, filters, of all partitions
+  std::uint64_t write_buffers_bytes = 128ULL << 20;  // memtables of all partitions
   std::uint64_t write_buffer_bytes = 32ULL << 20;  // one partition's memtable before it is flushed
+  /// Table files one store keeps open; -1 = all of them, else at least 20.
+  int open_files = -1;
+  /// With less room than this on its disk a store is not opened, written or flushed: kUnavailable.
+  std::uint64_t disk_free_bytes = 0;
   int background_jobs = 2;  // flushes and compactions at once, in the process
   /// Off: what was not flushed is lost at close, as in a crash.
   bool flush_on_close = true;

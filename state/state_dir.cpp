@@ -249,6 +249,17 @@ std::vector<std::int32_t> StateDir::partitions() const {
   return found;
 }
 
+std::vector<fs::path> StateDir::set_asides(std::int32_t n) const {
+  const std::string beginning = partition(n).filename().string() + ".";
+  std::vector<fs::path> found;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, failed)) {
+    if (entry.path().filename().string().starts_with(beginning)) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 Result<void> StateDir::remove_partition(std::int32_t n) const {
   std::error_code failed;
   fs::remove_all(partition(n), failed);
@@ -293,6 +304,20 @@ Result<void> StateDir::set_partition_aside(std::int32_t n, std::chrono::seconds 
   fs::last_write_time(aside, now, failed);  // when it was set aside
   if (failed) return error_of(aside, failed);
   return {};
+}
+
+Result<fs::path> StateDir::keep_partition(std::int32_t n) const {
+  fs::path kept = partition(n);
+  kept += ".kept";
+  std::error_code failed;
+  if (!fs::exists(partition(n), failed)) {
+    return Error{Errc::kMisconfigured, partition(n).string() + " does not exist"};
+  }
+  fs::remove_all(kept, failed);
+  if (failed) return error_of(kept, failed);
+  fs::rename(partition(n), kept, failed);
+  if (failed) return error_of(partition(n), failed);
+  return kept;
 }
 
 }  // namespace segmentd

@@ -52,6 +52,8 @@ class StateDir {
   std::filesystem::path partition(std::int32_t n) const;
   /// Those whose store lies here, ascending.
   std::vector<std::int32_t> partitions() const;
+  /// What lies here of partition n beside its store: directories set aside or kept, by name.
+  std::vector<std::filesystem::path> set_asides(std::int32_t n) const;
   /// Deletes partition n's store; fine where there is none. It must be closed.
   Result<void> remove_partition(std::int32_t n) const;
   /// Takes partition n's store out of sight, at once and whole; remove_retired() deletes it. It
@@ -62,6 +64,9 @@ class StateDir {
   /// Moves a damaged store to `partition-<n>.aside`, in place of one that lies there. It must be
   /// closed. kCorrupt: one was set aside less than `interval` ago; nothing was moved.
   Result<void> set_partition_aside(std::int32_t n, std::chrono::seconds interval) const;
+  /// Moves partition n's store to `partition-<n>.kept`, in place of one that lies there: by hand,
+  /// hence without a word about how often. It must be closed. Where it lies now.
+  Result<std::filesystem::path> keep_partition(std::int32_t n) const;
 
  private:
   StateDir(std::filesystem::path directory, int lock)

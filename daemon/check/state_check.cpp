@@ -1,7 +1,5 @@
 #include "daemon/check/state_check.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -13,7 +11,7 @@
 #include <unistd.h>
 
 #include "config/units.hpp"
-#include "daemon/pipeline/fingerprint.hpp"
+#include "daemon/inspect/look.hpp"
 #include "state/codec.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
@@ -25,7 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kFreeBytesMin = 100ULL << 20;
 constexpr std::uintmax_t kFreeBytesNoted = 1ULL << 30;
-constexpr std::string_view kPartitionPrefix = "partition-";
 
 bool may_write(const fs::path& directory) {
   return ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
@@ -44,28 +41,6 @@ fs::path nearest_existing(fs::path directory) {
 bool is_owned_by_another(const fs::path& path) {
   struct stat about {};
   return ::stat(path.c_str(), &about) == 0 && about.st_uid != ::geteuid();
-}
-
-/// `partition-7` is 7.
-std::optional<std::int32_t> partition_number(const std::string& name) {
-  if (!name.starts_with(kPartitionPrefix)) return std::nullopt;
-  std::int32_t number = -1;
-  const char* const end = name.data() + name.size();
-  const auto [rest, error] = std::from_chars(name.data() + kPartitionPrefix.size(), end, number);
-  if (error != std::errc{} || rest != end || number < 0) return std::nullopt;
-  return number;
-}
-
-std::vector<std::int32_t> partitions_in(const fs::path& directory) {
-  std::vector<std::int32_t> numbers;
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(directory, failed)) {
-    if (const auto number = partition_number(entry.path().filename().string())) {
-      numbers.push_back(*number);
-    }
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
 }
 
 void check_space(const fs::path& directory, Findings& findings) {
@@ -140,26 +115,12 @@ std::optional<Meta> PartitionCheck::look(std::int32_t number, const fs::path& di
 }
 
 bool PartitionCheck::fits(std::int32_t number, const Meta& meta, Findings& findings) const {
-  const std::string where = "state of partition " + std::to_string(number);
-  bool good = true;
-  const auto refuse = [&](const std::string& what) {
-    findings.problem(Area::kState, where + ": " + what);
-    good = false;
-  };
-  if (input_partitions_ > 0 && number >= input_partitions_) {
-    refuse("the input has " + std::to_string(input_partitions_) +
-           " partitions only: was the topic made anew?");
+  const auto found =
+      misfits(meta, number, settings_.input.topic(), settings_.fingerprint(), input_partitions_);
+  for (const std::string& misfit : found) {
+    findings.problem(Area::kState, "state of partition " + std::to_string(number) + ": " + misfit);
   }
-  if (meta.input_topic != settings_.input.topic()) {
-    refuse("made from topic " + meta.input_topic + ", not from " + settings_.input.topic() +
-           " (input.topic)");
-  }
-  if (auto same = check_fingerprint(meta.fingerprint,
-                                    fingerprint_of(settings_.fingerprint(), input_partitions_));
-      !same) {
-    refuse(same.error().what);
-  }
-  return good;
+  return found.empty();
 }
 
 /// REQUIRES: the directory has an identity.
@@ -177,7 +138,7 @@ void look_inside(const config::Settings& settings, std::int32_t input_partitions
     findings.note("instance = " + settings.instance() + " is used in place of the directory's");
   }
   PartitionCheck check(settings, input_partitions);
-  for (const std::int32_t number : partitions_in(path)) {
+  for (const std::int32_t number : directory->partitions()) {
     if (auto meta = check.look(number, directory->partition(number), findings)) {
       found.metas.push_back(*std::move(meta));
     }

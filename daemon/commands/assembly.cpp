@@ -69,6 +69,11 @@ Result<DecodeRules> decode_rules(const config::Settings& settings) {
   return rules;
 }
 
+Rules customer_rules(const config::Settings& settings) {
+  return {.money_from_payments = settings.input.money() == config::MoneySource::kPayments,
+          .remembered_max = static_cast<int>(settings.orders.remembered())};
+}
+
 EncodeContext encode_context(const config::Settings& settings) {
   EncodeContext context;
   context.application = settings.application();
@@ -99,9 +104,7 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
                              std::int32_t partitions) {
   PipelineRules rules;
   PartitionRules& p = rules.partition;
-  p.segmenter.customers.money_from_payments =
-      settings.input.money() == config::MoneySource::kPayments;
-  p.segmenter.customers.remembered_max = static_cast<int>(settings.orders.remembered());
+  p.segmenter.customers = customer_rules(settings);
   p.segmenter.sample_salt = static_cast<std::uint64_t>(settings.model.seed());
   p.segmenter.announce_first_fit = settings.model.announce_first_fit();
   p.event_clock = settings.clock() == config::Clock::kEvent;
@@ -117,14 +120,32 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   rules.model = model_rules(settings);
   rules.partitioner = partitioner(settings.input.partitioner());
   rules.partition_count = partitions;
+  for (const std::string& item : settings.input.skip()) {
+    const auto place = config::parse_record_place(item);
+    if (place && place->topic == settings.input.topic()) {
+      rules.skipped.emplace(place->partition, place->offset);
+    }
+  }
   rules.cache_rows_max =
       static_cast<std::size_t>(settings.limits.cache_rows() / settings.workers() + 1);
+  rules.cache_bytes_max =
+      static_cast<std::size_t>(settings.limits.cache_bytes() / settings.workers());
   rules.transaction_records_max = settings.limits.transaction_records();
   rules.transaction_bytes_max = settings.limits.transaction_bytes();
   rules.overlay_rows_max = settings.limits.overlay_rows();
   rules.relabel_per_transaction_max = settings.limits.relabel_per_transaction();
   rules.held_bytes_max = static_cast<std::size_t>(settings.limits.held_bytes());
   return rules;
+}
+
+RocksOptions rocks_options(const config::Settings& settings, std::int32_t partitions) {
+  RocksOptions options;
+  options.cache_bytes = static_cast<std::uint64_t>(settings.rocksdb.block_cache_bytes());
+  options.write_buffers_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffers_bytes());
+  options.write_buffer_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffer_bytes());
+  options.open_files = static_cast<int>(settings.rocksdb.open_files() / partitions);
+  options.disk_free_bytes = static_cast<std::uint64_t>(settings.limits.disk_free_bytes());
+  return options;
 }
 
 OutputTopicNames output_topics(const config::Settings& settings) {
@@ -147,6 +168,7 @@ kafka::ClientSettings client_settings(const config::Settings& settings,
   client.brokers = settings.bootstrap_servers();
   client.group = settings.application();
   client.client_id = client_id;
+  client.reader_queue_bytes = settings.limits.restore_queue_bytes();
   for (const auto& [name, entry] : settings.kafka.all()) {
     client.properties.emplace_back(name, entry.value);
   }

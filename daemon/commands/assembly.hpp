@@ -10,18 +10,24 @@
 #include "daemon/ports.hpp"
 #include "daemon/wire/decode.hpp"
 #include "daemon/wire/encode.hpp"
+#include "state/core/customer.hpp"
 #include "state/core/evaluation.hpp"
 #include "state/core/result.hpp"
+#include "state/rocks_store.hpp"
 
 namespace segmentd {
 
 /// kMisconfigured: the time zone cannot be loaded.
 Result<DecodeRules> decode_rules(const config::Settings& settings);
+/// What gives records and rows their meaning.
+Rules customer_rules(const config::Settings& settings);
 EncodeContext encode_context(const config::Settings& settings);
 ModelRules model_rules(const config::Settings& settings);
 /// `writer` = transactional.id; `partitions` = of the input topic.
 PipelineRules pipeline_rules(const config::Settings& settings, const std::string& writer,
                              std::int32_t partitions);
+/// Of one store, where a process may hold all partitions of the input.
+RocksOptions rocks_options(const config::Settings& settings, std::int32_t partitions);
 OutputTopicNames output_topics(const config::Settings& settings);
 kafka::ClientSettings client_settings(const config::Settings& settings,
                                       const std::string& client_id);

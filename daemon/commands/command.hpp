@@ -54,6 +54,7 @@ void add_check(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_watch(CLI::App& app, Action& action);
 void add_topics(CLI::App& app, Action& action);
+void add_state(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 
 }  // namespace segmentd

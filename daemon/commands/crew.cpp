@@ -101,6 +101,7 @@ int Crew::work(int worker) {
   options.transactional_id = member;
   options.input_topic = settings.input.topic();
   options.topics = output_topics(settings);
+  options.queue_bytes = settings.limits.output_queue_bytes();
   auto log = kafka::open_transaction_log(parts_.client, options);
   if (!log) return fail_logged(log.error(), exit_code(log.error()));
   working_ = true;

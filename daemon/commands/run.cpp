@@ -1,7 +1,7 @@
 // `segmentd run`: builds the parts, joins them, waits for a signal.
 #include <atomic>
+#include <cerrno>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <random>
 #include <thread>
@@ -14,15 +14,18 @@
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/commands/crew.hpp"
+#include "daemon/commands/memory_budget.hpp"
 #include "daemon/http/health.hpp"
 #include "daemon/http/routes.hpp"
 #include "daemon/http/server.hpp"
 #include "daemon/kafka/admin.hpp"
 #include "daemon/kafka/broker.hpp"
 #include "daemon/observe/log.hpp"
+#include "daemon/topics/topic_watch.hpp"
 #include "daemon/topics/topics.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker/model_reader.hpp"
+#include "state/disk_room.hpp"
 #include "state/partition_stores.hpp"
 #include "state/rocks_store.hpp"
 #include "state/state_dir.hpp"
@@ -39,7 +42,6 @@ constexpr milliseconds kStall{120'000};
 /// A commit, a replaced producer, leaving and closing may each take their time-out.
 constexpr std::chrono::seconds kShutdownPatience{85};
 constexpr milliseconds kLookAfterStores{1'000};
-constexpr std::uintmax_t kRoomBytes = 64ULL << 20;
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.
 class Signals {
@@ -76,7 +78,8 @@ class Signals {
     timespec patience{};
     patience.tv_sec = kShutdownPatience.count();
     while ((number = sigtimedwait(&set_, nullptr, &patience)) != SIGUSR1) {
-      if (number > 0) continue;  // asked again: it is under way
+      // Asked again: it is under way. Or the whole process was stopped (SIGSTOP) and continued.
+      if (number > 0 || errno == EINTR) continue;
       observe::log_line(LogLevel::kError, "the shutdown hangs: leaving without it");
       _exit(kExitBug);
     }
@@ -87,10 +90,10 @@ class Signals {
   std::thread thread_;
 };
 
-bool has_room(const std::filesystem::path& directory) {
-  std::error_code failed;
-  const auto space = std::filesystem::space(directory, failed);
-  return !failed && space.available >= kRoomBytes;
+/// A quarter more than what has to stay free: a store that goes on is not to stop again at once.
+bool has_room(const config::Settings& settings) {
+  const auto free_bytes = static_cast<std::uint64_t>(settings.limits.disk_free_bytes());
+  return static_cast<bool>(require_room(settings.state_dir(), free_bytes + free_bytes / 4));
 }
 
 /// A random UUID (RFC 9562, version 4).
@@ -117,13 +120,6 @@ void write_kafka_log(int level, std::string_view line) {
                     "librdkafka", {{"line", line}});
 }
 
-RocksOptions rocks_options(const config::Settings& settings) {
-  RocksOptions options;
-  options.cache_bytes = static_cast<std::uint64_t>(settings.rocksdb.block_cache_bytes());
-  options.write_buffer_bytes = static_cast<std::uint64_t>(settings.rocksdb.write_buffer_bytes());
-  return options;
-}
-
 /// What one run needs, in the order in which it is made; destroyed in reverse.
 class Run {
  public:
@@ -148,6 +144,7 @@ class Run {
   std::atomic<bool>& working_;
   observe::Metrics metrics_;
   http::HealthBoard health_;
+  std::unique_ptr<TopicWatch> topic_watch_;
   std::unique_ptr<http::Server> server_;
   std::optional<StateDir> directory_;
   std::string process_;  // what the names of its workers begin with
@@ -199,6 +196,7 @@ int Run::prepare_topics() {
     return fail_logged({Errc::kUnavailable, text}, kExitBroker);
   }
   partitions_ = report->input_partitions;
+  topic_watch_ = watch_topics(settings_, std::move(*admin), *report, metrics_);
   return kExitClean;
 }
 
@@ -216,13 +214,12 @@ int Run::open_kafka() {
 }
 
 int Run::work(std::atomic<bool>& stop) {
-  const RocksEnvironment rocks(rocks_options(settings_));
+  const RocksEnvironment rocks(rocks_options(settings_, partitions_));
   PartitionStores stores(*directory_, rocks, settings_.state_keep(),
                          std::chrono::steady_clock::now);
-  Crew crew(
-      {settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_, process_,
-       partitions_, random_uuid, [this] { return has_room(settings_.state_dir()); }},
-      stop, working_);
+  Crew crew({settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_,
+             process_, partitions_, random_uuid, [this] { return has_room(settings_); }},
+            stop, working_);
   while (!crew.wait(kLookAfterStores)) {
     for (const std::int32_t p : stores.remove_left()) {
       observe::log_line(LogLevel::kInfo, "removed the directory of a partition that went elsewhere",
@@ -246,6 +243,7 @@ int Run::go(std::atomic<bool>& stop) {
                      {"input", settings_.input.topic()},
                      {"state_dir", settings_.state_dir()},
                      {"http_port", server_->port()}});
+  say_memory_budget(settings_);
   if (const int code = prepare_topics(); code != kExitClean) return code;
   if (const int code = open_kafka(); code != kExitClean) return code;
   return work(stop);

@@ -86,6 +86,16 @@ Result<std::map<std::string, TopicDescription>> Admin::ask_metadata(milliseconds
   return topics;
 }
 
+Result<std::int32_t> Admin::brokers(milliseconds timeout) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (auto err = rd_kafka_metadata(handle_.get(), 0, nullptr, &metadata, timeout_ms(timeout))) {
+    return Error{errc_of(err), "brokers: " + kafka::describe(err)};
+  }
+  const std::int32_t count = metadata->broker_cnt;
+  rd_kafka_metadata_destroy(metadata);
+  return std::max(count, 1);
+}
+
 Result<std::vector<std::string>> Admin::list(milliseconds timeout) {
   auto topics = ask_metadata(timeout);
   if (!topics) return topics.error();

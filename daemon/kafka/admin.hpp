@@ -38,6 +38,10 @@ class Admin {
   Result<std::map<std::string, TopicDescription>> describe(std::span<const std::string> names,
                                                            milliseconds timeout);
 
+  /// How many brokers the cluster has now, at least 1; one that is down is not counted. kRetry as
+  /// above.
+  Result<std::int32_t> brokers(milliseconds timeout);
+
   /// All topics but Kafka's own ("__..."), sorted.
   Result<std::vector<std::string>> list(milliseconds timeout);
 

@@ -45,8 +45,14 @@ class EndAsker {
                                                     std::int32_t partition, milliseconds timeout) {
     std::int64_t first = 0;
     std::int64_t end = 0;
-    const auto err = rd_kafka_query_watermark_offsets(handle_.get(), topic.c_str(), partition,
-                                                      &first, &end, timeout_ms(timeout));
+    const auto query = [&] {
+      return rd_kafka_query_watermark_offsets(handle_.get(), topic.c_str(), partition, &first, &end,
+                                              timeout_ms(timeout));
+    };
+    auto err = query();
+    // The library goes on asking the leader that it knew, moved or dead, as long as its metadata
+    // live.
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && partition_count(topic, timeout)) err = query();
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair{first, end};
     return Error{errc_of(err), topic + "/" + std::to_string(partition) + ": " + describe(err)};
   }

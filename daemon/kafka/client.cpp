@@ -128,6 +128,10 @@ Message message_of(RawMessage raw) {
   return message;
 }
 
+std::string kilobytes(std::int64_t bytes) {
+  return std::to_string(std::max<std::int64_t>(bytes >> 10, 1));
+}
+
 int timeout_ms(milliseconds timeout) {
   const auto most = milliseconds(std::numeric_limits<int>::max());
   return static_cast<int>(std::clamp(timeout, milliseconds(0), most).count());

@@ -2,6 +2,7 @@
 // needs, ownership of librdkafka's objects and the meaning of its errors.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,6 +30,8 @@ struct ClientSettings {
   /// librdkafka properties as the person set them. config/kafka_properties.hpp refuses those that
   /// the protocol depends on; should one come all the same, ours wins.
   std::vector<Property> properties;
+  /// Fetched and waiting, at most about this, of each LogReader.
+  std::int64_t reader_queue_bytes = 32 << 20;
   LogLine log;  // may be empty
 };
 
@@ -82,5 +85,8 @@ Errc errc_of(rd_kafka_resp_err_t code);
 Message message_of(RawMessage raw);
 
 int timeout_ms(milliseconds timeout);
+
+/// As the library's properties in kilobytes want it: at least 1.
+std::string kilobytes(std::int64_t bytes);
 
 }  // namespace segmentd::kafka

@@ -12,8 +12,7 @@ constexpr milliseconds kConnect{10'000};
 
 // A restore reads as fast as it can, several side by side: a queue for a fraction of a second each.
 const std::vector<Property> kTuned = {
-    {"queued.min.messages", "200000"}, {"queued.max.messages.kbytes", "32768"},
-    {"fetch.wait.max.ms", "25"},       {"fetch.min.bytes", "1"},
+    {"queued.min.messages", "200000"}, {"fetch.wait.max.ms", "25"}, {"fetch.min.bytes", "1"},
     {"fetch.error.backoff.ms", "100"}, {"check.crcs", "true"},
 };
 
@@ -52,7 +51,8 @@ Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<cons
                          {"enable.auto.commit", "false"},
                          {"enable.auto.offset.store", "false"},
                          {"enable.partition.eof", "true"},
-                         {"auto.offset.reset", "error"}});
+                         {"auto.offset.reset", "error"},
+                         {"queued.max.messages.kbytes", kilobytes(settings.reader_queue_bytes)}});
   if (!conf) return conf.error();
   auto handle = make_consumer(std::move(*conf));
   if (!handle) return handle.error();

@@ -4,9 +4,11 @@
 #include <array>
 #include <cstring>
 #include <future>
+#include <mutex>
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/group_offsets.hpp"
 #include "daemon/kafka/request_watch.hpp"
 
 namespace segmentd::kafka {
@@ -23,8 +25,9 @@ const std::vector<Property> kTuned = {
     {"fetch.error.backoff.ms", "100"},
     {"check.crcs", "false"},
     {"session.timeout.ms", "6000"},
-    {"heartbeat.interval.ms", "1000"},
+    {"heartbeat.interval.ms", "250"},  // how soon a member hears of a rebalance
     {"max.poll.interval.ms", "60000"},
+    {"topic.metadata.refresh.interval.ms", "60000"},  // how soon another partition count is noticed
 };
 
 std::vector<Property> required_of(const ClientSettings& settings, const SourceOptions& options) {
@@ -37,8 +40,7 @@ std::vector<Property> required_of(const ClientSettings& settings, const SourceOp
       {"enable.auto.offset.store", "false"},
       {"enable.partition.eof", "true"},
       {"auto.offset.reset", "error"},
-      {"queued.max.messages.kbytes",
-       std::to_string(std::max<std::int64_t>(options.queue_bytes >> 10, 1))},
+      {"queued.max.messages.kbytes", kilobytes(options.queue_bytes)},
   };
 }
 
@@ -98,6 +100,14 @@ class KafkaSource final : public Source {
     Handle handle;  // last: goes first
   };
 
+  /// For the rest of the process's life.
+  static void leave_behind(std::shared_ptr<Client> client) {
+    static auto& left = *new std::vector<std::shared_ptr<Client>>;
+    static std::mutex mutex;
+    const std::lock_guard lock(mutex);
+    left.push_back(std::move(client));
+  }
+
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* list, void* hooks);
   void assigned(const std::vector<std::int32_t>& partitions);
@@ -122,7 +132,8 @@ class KafkaSource final : public Source {
   RebalanceListener& listener_;
   std::vector<Part> parts_;  // by partition number
   std::string member_;       // as which everything owned was assigned
-  bool returning_ = false;   // what was lost is being given back; then we join anew
+  bool was_assigned_ = false;
+  bool returning_ = false;  // what was lost is being given back; then we join anew
 };
 
 Result<void> KafkaSource::open(const ClientSettings& settings, const SourceOptions& options) {
@@ -206,6 +217,7 @@ void KafkaSource::assigned(const std::vector<std::int32_t>& partitions) {
   // Were it refused, so would be the activation, which says so.
   const KafkaError refused(rd_kafka_incremental_assign(handle(), none.get()));
   for (const std::int32_t p : partitions) part(p) = Part{.owned = true, .held = true};
+  was_assigned_ = true;
   listener_.on_assigned(partitions);
 }
 
@@ -294,9 +306,13 @@ void KafkaSource::leave(milliseconds timeout) {
 
 // librdkafka 2.0.2 sometimes never returns from destroying a member in the middle of a rebalance.
 // Then the handle is left behind: whoever destroys a Source is about to end the process.
+//
+// And it aborts the process when one is destroyed that has joined but not yet heard what it is
+// assigned (its #4312).
 void KafkaSource::end(milliseconds timeout) {
   if (!client_) return;
   client_->hooks.owner = nullptr;
+  if (!was_assigned_) return leave_behind(std::move(client_));
   auto gone = std::make_shared<std::promise<void>>();
   auto waiting = gone->get_future();
   std::thread([client = std::move(client_), gone]() mutable {
@@ -394,31 +410,7 @@ GroupStamp KafkaSource::group() const {
 
 Result<std::vector<CommittedOffset>> KafkaSource::committed(
     std::span<const std::int32_t> partitions, milliseconds timeout) const {
-  Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const std::int32_t p : partitions) {
-    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), p);
-  }
-  // With read_committed the library asks for stable offsets and waits for open transactions.
-  if (auto err = rd_kafka_committed(handle(), list.get(), timeout_ms(timeout))) {
-    return Error{errc_of(err), "committed offsets of " + topic_ + ": " + describe(err)};
-  }
-  std::vector<CommittedOffset> answer;
-  for (const std::int32_t p : partitions) {
-    const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic_.c_str(), p);
-    if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return Error{errc_of(found->err), "committed offset of " + topic_ + "/" + std::to_string(p) +
-                                            ": " + describe(found->err)};
-    }
-    CommittedOffset offset{.partition = p, .next_offset = {}, .metadata = {}};
-    if (found->offset >= 0) {
-      offset.next_offset = found->offset;
-      if (found->metadata != nullptr) {
-        offset.metadata.assign(static_cast<const char*>(found->metadata), found->metadata_size);
-      }
-    }
-    answer.push_back(std::move(offset));
-  }
-  return answer;
+  return committed_offsets(handle(), topic_, partitions, timeout);
 }
 
 }  // namespace

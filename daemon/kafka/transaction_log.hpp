@@ -13,6 +13,7 @@ struct TransactionLogOptions {
   std::string transactional_id;  // stable over restarts, unique: its next owner aborts what it left
   std::string input_topic;       // whose offsets are committed, for the group of ClientSettings
   OutputTopicNames topics;       // exist
+  std::int64_t queue_bytes = 64 << 20;  // on their way to the brokers, at most about this
   milliseconds open_timeout{30'000};  // to open or reopen: connect, metadata, end of what was left
 };
 

@@ -15,7 +15,6 @@ const std::vector<Property> kTuned = {
     {"batch.size", "1000000"},
     {"compression.codec", "lz4"},
     {"queue.buffering.max.messages", "2000000"},
-    {"queue.buffering.max.kbytes", "262144"},
     {"retry.backoff.ms", "5"},
     {"transaction.timeout.ms", "10000"},
 };
@@ -82,6 +81,7 @@ Result<void> TransactionalProducer::create() {
   auto conf = make_conf(settings_, hooks_, kTuned,
                         {{"transactional.id", options_.transactional_id},
                          {"enable.idempotence", "true"},
+                         {"queue.buffering.max.kbytes", kilobytes(options_.queue_bytes)},
                          {"delivery.report.only.error", "false"}});
   if (!conf) return conf.error();
   rd_kafka_conf_set_dr_msg_cb(conf->get(), &TransactionalProducer::on_delivery);

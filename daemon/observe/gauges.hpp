@@ -60,4 +60,9 @@ struct Gauges {
   ModelGauges model;
 };
 
+/// How the topics of the application stand.
+struct TopicGauges {
+  PerWord<TopicRole> problems;  // of each topic, how many
+};
+
 }  // namespace segmentd::observe

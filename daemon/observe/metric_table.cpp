@@ -105,6 +105,8 @@ constexpr std::array<MetricDeclaration, kMetricCount> kTable{{
      "Estimated bytes that compaction has still to rewrite.", ""},
     {Id::kRocksdbBackgroundErrors, kGauge, "segmentd_rocksdb_background_errors",
      "Errors of background flushes and compactions in the open stores.", ""},
+    {Id::kTopicProblems, kGauge, "segmentd_topic_problems",
+     "What is wrong with each topic of the application, as of the last look at them.", "role"},
     {Id::kBuildInfo, kGauge, "segmentd_build_info", "Always 1; its label tells the version.",
      "version"},
 }};
@@ -146,6 +148,7 @@ std::string label_sets() {
   row("`kind`", one_of<RebalanceKind>());
   row("`state`", one_of<PartitionState>());
   row("`reason` of parked partitions", one_of<ParkReason>());
+  row("`role`", one_of<TopicRole>());
   row("`partition`", "number of an assigned partition");
   row("`worker`", "number of the worker thread, from 0");
   row("`currency`", "the configured currency");

@@ -55,6 +55,7 @@ enum class MetricId : std::uint8_t {
   kRocksdbBlockCache,
   kRocksdbPendingCompaction,
   kRocksdbBackgroundErrors,
+  kTopicProblems,
   kBuildInfo
 };
 inline constexpr std::size_t kMetricCount = static_cast<std::size_t>(MetricId::kBuildInfo) + 1;

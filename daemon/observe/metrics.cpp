@@ -191,6 +191,9 @@ struct Metrics::Series {
   Gauge& pending_compaction = gauges(registry, MetricId::kRocksdbPendingCompaction).Add({});
   Gauge& background_errors = gauges(registry, MetricId::kRocksdbBackgroundErrors).Add({});
 
+  PerWord<TopicRole, Gauge*> topic_problems =
+      children<TopicRole>(gauges(registry, MetricId::kTopicProblems), "role");
+
   // --- guarded by mutex ---
   mutable std::mutex mutex;
   PerWord<SegmentWord, PerWord<SegmentWord, PerWord<ChangeCause, Counter*>>> change_children;
@@ -332,6 +335,13 @@ void Metrics::publish(int worker, const Gauges& gauges) {
   series_->show_sums();
   series_->show_partitions();
   series_->show_workers();
+}
+
+void Metrics::publish(const TopicGauges& topics) {
+  const std::lock_guard lock(series_->mutex);
+  for (std::size_t i = 0; i < kWordCount<TopicRole>; ++i) {
+    series_->topic_problems.values[i]->Set(static_cast<double>(topics.problems.values[i]));
+  }
 }
 
 std::string Metrics::exposition() const {

@@ -34,6 +34,9 @@ class Metrics {
   /// Replaces what this worker (numbered from 0) said last; the page shows the sum over workers.
   void publish(int worker, const Gauges& gauges);
 
+  /// Replaces what was said of the topics last.
+  void publish(const TopicGauges& topics);
+
   /// The page, Prometheus text format 0.0.4, series in the order of their labels.
   std::string exposition() const;
 

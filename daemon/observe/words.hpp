@@ -79,17 +79,18 @@ enum class RejectReason : std::uint8_t {
   kWrongPartition,
   kNullValue,
   kTooOld,
-  kClockJump
+  kClockJump,
+  kSkipped
 };
 template <>
 struct Words<RejectReason> {
-  static constexpr std::array<std::string_view, 18> kList{
+  static constexpr std::array<std::string_view, 19> kList{
       "malformed_json", "invalid_utf8",     "missing_field", "unknown_type", "unsupported_type",
       "bad_id",         "bad_time",         "future",        "bad_amount",   "too_many_decimals",
       "overflow",       "unknown_currency", "oversized",     "key_mismatch", "wrong_partition",
-      "null_value",     "too_old",          "clock_jump"};
+      "null_value",     "too_old",          "clock_jump",    "skipped"};
 };
-static_assert(kWordCount<RejectReason> == index_of(RejectReason::kClockJump) + 1);
+static_assert(kWordCount<RejectReason> == index_of(RejectReason::kSkipped) + 1);
 
 /// The segment ids; kNone: no counting order, hence in no segment.
 enum class SegmentWord : std::uint8_t {
@@ -182,5 +183,22 @@ struct Words<ParkReason> {
       "offset_changed",   "store_error", "disk_full",       "partition_count"};
 };
 static_assert(kWordCount<ParkReason> == index_of(ParkReason::kPartitionCount) + 1);
+
+/// What a topic of an application is to it.
+enum class TopicRole : std::uint8_t {
+  kInput,  // the user's; all others are written by segmentd
+  kChanges,
+  kTable,
+  kRejected,
+  kChangelog,
+  kModel,
+  kStatistics
+};
+template <>
+struct Words<TopicRole> {
+  static constexpr std::array<std::string_view, 7> kList{
+      "input", "changes", "table", "rejected", "changelog", "model", "statistics"};
+};
+static_assert(kWordCount<TopicRole> == index_of(TopicRole::kStatistics) + 1);
 
 }  // namespace segmentd::observe

@@ -21,7 +21,11 @@ struct OutputRecord {
   std::optional<std::string> value;
   std::vector<HeaderText> headers;
 
-  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
+  std::size_t bytes() const {
+    std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0);
+    for (const HeaderText& header : headers) bytes += header.name.size() + header.value.size();
+    return bytes;
+  }
 };
 
 /// Takes what a transaction writes, in order.

@@ -101,8 +101,10 @@ class Partition {
   const Store& store() const { return *store_; }
   const Rules& customer_rules() const { return rules_.segmenter.customers; }
   const RowCache& rows() const { return rows_; }
-  /// How many rows may stay in memory without need. Until told, hardly any.
-  void set_cache_rows(std::size_t rows_max) { rows_.set_rows_max(rows_max); }
+  /// How many rows may stay in memory without need, and in how many bytes. Until told, hardly any.
+  void set_cache_bounds(std::size_t rows_max, std::size_t bytes_max) {
+    rows_.set_bounds(rows_max, bytes_max);
+  }
 
   // --- input ---
   /// Where reading begins; only before the first record. Differs from META's offset only where
@@ -188,7 +190,7 @@ class Partition {
   const Epochs& epochs_;
   EncodeContext encode_;
   Segmenter segmenter_;
-  RowCache rows_{0};
+  RowCache rows_;
   OffsetMark restored_mark_;
   Meta meta_;  // as decided; what the store has may be older
 

@@ -56,7 +56,8 @@ void Pipeline::add(std::unique_ptr<Partition> partition) {
 
 void Pipeline::share_cache() {
   for (auto& [number, partition] : partitions_) {
-    partition->set_cache_rows(rules_.cache_rows_max / partitions_.size());
+    partition->set_cache_bounds(rules_.cache_rows_max / partitions_.size(),
+                                rules_.cache_bytes_max / partitions_.size());
   }
 }
 
@@ -81,14 +82,22 @@ void Pipeline::hold(Message message) {
   Partition* partition = find(message.partition);
   if (partition == nullptr || message.offset < partition->next_expected_offset()) return;
   Held held{std::move(message), {}, observe::RecordType::kUnknown};
+  if (rules_.skipped.contains({held.message.partition, held.message.offset})) {
+    held.decoded = reject_skipped();
+  } else {
+    decode(held);
+  }
+  partition->set_at_end(false);
+  partition->hold(std::move(held));
+}
+
+void Pipeline::decode(Held& held) {
   DecodedRecord decoded = decoder_.decode(held.message.key, held.message.value);
   held.type = type_of(decoder_.last_type());
   if (auto* record = std::get_if<Record>(&decoded); record != nullptr) {
     if (auto refused = check_partition(held.message, *record)) decoded = std::move(*refused);
   }
   held.decoded = std::move(decoded);
-  partition->set_at_end(false);
-  partition->hold(std::move(held));
 }
 
 std::optional<Reject> Pipeline::check_partition(const Message& message, const Record& record) {

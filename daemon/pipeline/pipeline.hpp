@@ -30,6 +30,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/pipeline/epochs.hpp"
@@ -48,7 +49,11 @@ struct PipelineRules {
   bool own_epochs = true;                  // false: epochs are given by adopt(), none is judged
   std::optional<Partitioner> partitioner;  // of the input; nullopt = unchecked
   std::int32_t partition_count = 1;
-  std::size_t cache_rows_max = 500'000;  // in memory without need, of all partitions here
+  /// Partition and offset of records that are rejected by hand, without being decoded.
+  std::set<std::pair<std::int32_t, std::int64_t>> skipped;
+  // Rows in memory without need, of all partitions here, and their bytes.
+  std::size_t cache_rows_max = 500'000;
+  std::size_t cache_bytes_max = 1U << 30U;
   // Limits of one transaction.
   std::int64_t transaction_records_max = 10'000;
   std::int64_t transaction_bytes_max = 16 << 20;
@@ -132,6 +137,7 @@ class Pipeline {
   };
 
   void share_cache();
+  void decode(Held& held);
   std::optional<Reject> check_partition(const Message& message, const Record& record);
   Budget budget_left() const;
   bool any_behind_newest() const;

@@ -25,14 +25,20 @@ struct CachedRow {
   Customer customer;
   bool dirty = false;        // differs from the last commit
   bool table_dirty = false;  // in a way that the customer table shows
+  std::size_t bytes = 0;     // as counted last
 };
+
+/// The memory a customer's row takes in the cache, about.
+std::size_t memory_bytes_about(const Customer& customer);
 
 class RowCache {
  public:
-  explicit RowCache(std::size_t rows_max) { set_rows_max(rows_max); }
-  /// Bounds the rows that are kept without need: changed ones are always kept. Holds from the next
-  /// clean() on.
-  void set_rows_max(std::size_t rows_max) { young_max_ = rows_max / 2 > 0 ? rows_max / 2 : 1; }
+  /// Bounds the rows that are kept without need, until told hardly any: changed ones are always
+  /// kept. Holds from the next clean() on.
+  void set_bounds(std::size_t rows_max, std::size_t bytes_max) {
+    young_max_ = rows_max / 2 > 0 ? rows_max / 2 : 1;
+    young_bytes_max_ = bytes_max / 2;
+  }
 
   /// nullptr = not in memory.
   CachedRow* find(std::string_view id);
@@ -47,6 +53,8 @@ class RowCache {
   void clean();
 
   std::size_t size() const { return young_.size() + old_.size(); }
+  /// Of all rows, about; what changed since clean() is counted as it was then.
+  std::size_t bytes() const { return young_bytes_ + old_bytes_; }
 
  private:
   struct Hash {
@@ -61,6 +69,9 @@ class RowCache {
   using Rows = tsl::robin_map<std::string_view, std::unique_ptr<CachedRow>, Hash, Equal>;
 
   std::size_t young_max_ = 1;
+  std::size_t young_bytes_max_ = 0;
+  std::size_t young_bytes_ = 0;
+  std::size_t old_bytes_ = 0;
   Rows young_;
   Rows old_;
   std::vector<CachedRow*> dirty_;

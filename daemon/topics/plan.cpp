@@ -22,6 +22,10 @@ constexpr const char* kCompactedDirtyRatio = "0.2";
 constexpr std::int64_t kDeletionsKeptMs = 24LL * 60 * 60 * 1000;
 /// librdkafka's default of message.max.bytes; every broker's default takes that much.
 constexpr std::int64_t kMessageBytesMaxDefault = 1'000'000;
+/// Enough to lose one broker, and one more while it is away.
+constexpr std::int32_t kReplicationMax = 3;
+/// Of so many replicas a write needs two: one broker may go and nothing waits or is lost.
+constexpr std::int32_t kReplicasForTwoInSync = 3;
 /// What a batch adds to its one record when that is as large as it may be.
 constexpr std::int64_t kBatchOverheadBytes = 64LL << 10;
 
@@ -98,11 +102,23 @@ bool keeps_forever(const kafka::TopicDescription& topic) {
          number_of(topic, "retention.bytes").value_or(-1) < 0;
 }
 
+void set_replication(const config::Settings& settings, std::int32_t brokers,
+                     kafka::NewTopic& topic) {
+  const auto wanted = static_cast<std::int32_t>(settings.topics.replication_factor());
+  topic.replication = wanted > 0 ? wanted : std::min(kReplicationMax, brokers);
+  if (settings.topics.min_insync_replicas() > 0) {
+    topic.settings["min.insync.replicas"] = settings.topics.min_insync_replicas.text();
+  } else if (topic.replication >= kReplicasForTwoInSync) {
+    topic.settings["min.insync.replicas"] = "2";
+  }
+}
+
 /// Collects what is found about one topic after the other.
 class Judge {
  public:
-  Judge(const config::Settings& settings, const TopicDescriptions& found)
-      : settings_(settings), found_(found) {}
+  Judge(const config::Settings& settings, const TopicDescriptions& found, std::int32_t brokers,
+        Moment moment)
+      : settings_(settings), found_(found), brokers_(brokers), moment_(moment) {}
 
   TopicReport judge() {
     const kafka::TopicDescription& input = found_.at(settings_.input.topic());
@@ -126,6 +142,8 @@ class Judge {
 
   const config::Settings& settings_;
   const TopicDescriptions& found_;
+  const std::int32_t brokers_;
+  const Moment moment_;
   TopicReport report_;
 };
 
@@ -175,8 +193,12 @@ void Judge::judge_input(const kafka::TopicDescription& topic) {
 
 void Judge::judge_missing() {
   const TopicRole role = finding().role;
+  if (moment_ == Moment::kRunning) {
+    problem("was deleted while segmentd runs: see \"A topic is gone\" in OPERATIONS.md");
+    return;
+  }
   if (report_.input_partitions == 0) return;  // nobody can say yet how many partitions it needs
-  report_.absent.push_back(new_topic(settings_, role, report_.input_partitions));
+  report_.absent.push_back(new_topic(settings_, role, report_.input_partitions, brokers_));
   if (settings_.topics.create()) {
     note(" (" + std::string(word(role)) + ") does not exist and will be created at the start");
   } else {
@@ -210,7 +232,8 @@ void Judge::judge_partitions() {
             (finding().role == TopicRole::kModel
                  ? " (epochs have one order)"
                  : ", as many as the input: a customer's records go to the partition number of "
-                   "their input"));
+                   "their input. If the input was given more, start a new application id (setting "
+                   "`application`)"));
   }
 }
 
@@ -235,26 +258,6 @@ void Judge::judge_sizes(const kafka::TopicDescription& topic) {
 
 }  // namespace
 
-std::string_view word(TopicRole role) {
-  switch (role) {
-    case TopicRole::kInput:
-      return "input";
-    case TopicRole::kChanges:
-      return "changes";
-    case TopicRole::kTable:
-      return "table";
-    case TopicRole::kRejected:
-      return "rejected";
-    case TopicRole::kChangelog:
-      return "changelog";
-    case TopicRole::kModel:
-      return "model";
-    case TopicRole::kStatistics:
-      return "statistics";
-  }
-  return "?";
-}
-
 std::string partitions_text(std::int32_t count) {
   return std::to_string(count) + (count == 1 ? " partition" : " partitions");
 }
@@ -267,11 +270,11 @@ std::vector<std::string> topic_names(const config::Settings& settings) {
 }
 
 kafka::NewTopic new_topic(const config::Settings& settings, TopicRole role,
-                          std::int32_t input_partitions) {
+                          std::int32_t input_partitions, std::int32_t brokers) {
   kafka::NewTopic topic;
   topic.name = name_of(settings, role);
   topic.partitions = partitions_wanted(role, input_partitions);
-  topic.replication = static_cast<std::int32_t>(settings.topics.replication_factor());
+  set_replication(settings, brokers, topic);
   if (is_compacted(role)) {
     topic.settings["cleanup.policy"] = "compact";
     topic.settings["segment.bytes"] = std::to_string(kCompactedSegmentBytes);
@@ -279,20 +282,19 @@ kafka::NewTopic new_topic(const config::Settings& settings, TopicRole role,
     topic.settings["delete.retention.ms"] = std::to_string(kDeletionsKeptMs);
   } else {
     topic.settings["cleanup.policy"] = "delete";
-    topic.settings["retention.ms"] = std::to_string(settings.topics.retention().count());
+    topic.settings["retention.ms"] =
+        role == TopicRole::kInput ? "-1" : std::to_string(settings.topics.retention().count());
   }
-  if (settings.topics.min_insync_replicas() > 0) {
-    topic.settings["min.insync.replicas"] = settings.topics.min_insync_replicas.text();
-  }
-  if (message_bytes_max(settings) > kMessageBytesMaxDefault) {
+  if (role != TopicRole::kInput && message_bytes_max(settings) > kMessageBytesMaxDefault) {
     topic.settings["max.message.bytes"] =
         std::to_string(message_bytes_max(settings) + kBatchOverheadBytes);
   }
   return topic;
 }
 
-TopicReport judge_topics(const config::Settings& settings, const TopicDescriptions& found) {
-  return Judge(settings, found).judge();
+TopicReport judge_topics(const config::Settings& settings, const TopicDescriptions& found,
+                         std::int32_t brokers, Moment moment) {
+  return Judge(settings, found, brokers, moment).judge();
 }
 
 }  // namespace segmentd

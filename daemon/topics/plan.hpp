@@ -4,26 +4,15 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/settings.hpp"
 #include "daemon/kafka/admin.hpp"
+#include "daemon/observe/words.hpp"
 
 namespace segmentd {
 
-enum class TopicRole : std::uint8_t {
-  kInput,  // the user's; all others are written by segmentd
-  kChanges,
-  kTable,
-  kRejected,
-  kChangelog,
-  kModel,
-  kStatistics,
-};
-
-/// `input`, `changes`, `table`, `rejected`, `changelog`, `model`, `statistics`.
-std::string_view word(TopicRole role);
+using observe::TopicRole;
 
 /// `1 partition`, `4 partitions`.
 std::string partitions_text(std::int32_t count);
@@ -58,14 +47,22 @@ struct TopicReport {
 /// The names of an application's topics, the input first.
 std::vector<std::string> topic_names(const config::Settings& settings);
 
-/// How segmentd creates a topic of its own. REQUIRES: `role` is not the input, input_partitions >
-/// 0.
+/// How segmentd creates a topic on a cluster of so many brokers. The input, which is created only
+/// where a person asks for it, keeps its records forever until its owner says otherwise.
+/// REQUIRES: partitions of the input > 0, brokers > 0.
 kafka::NewTopic new_topic(const config::Settings& settings, TopicRole role,
-                          std::int32_t input_partitions);
+                          std::int32_t input_partitions, std::int32_t brokers);
+
+/// When the topics are looked at.
+enum class Moment : std::uint8_t {
+  kStart,    // what is missing may still be created
+  kRunning,  // what is missing was there and has been deleted
+};
 
 /// Compares what is there with what has to be. A missing topic of segmentd's own is a note where
-/// `topics.create` is on, else a problem. REQUIRES: `found` has an answer for each of
-/// topic_names().
-TopicReport judge_topics(const config::Settings& settings, const TopicDescriptions& found);
+/// it is going to be created (at the start, with `topics.create` on), else a problem. REQUIRES:
+/// `found` has an answer for each of topic_names(); brokers > 0.
+TopicReport judge_topics(const config::Settings& settings, const TopicDescriptions& found,
+                         std::int32_t brokers, Moment moment = Moment::kStart);
 
 }  // namespace segmentd

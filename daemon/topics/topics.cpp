@@ -13,10 +13,13 @@ constexpr milliseconds kPatience{
     40'000};  // a broker that just started may take 15 s for its first topics
 constexpr milliseconds kPause{100};
 
-Result<TopicReport> look(const config::Settings& settings, kafka::Admin& admin) {
-  auto found = admin.describe(topic_names(settings), kPatience);
+Result<TopicReport> look(const config::Settings& settings, kafka::Admin& admin,
+                         milliseconds patience, Moment moment) {
+  auto found = admin.describe(topic_names(settings), patience);
   if (!found) return found.error();
-  return judge_topics(settings, *found);
+  auto brokers = admin.brokers(patience);
+  if (!brokers) return brokers.error();
+  return judge_topics(settings, *found, *brokers, moment);
 }
 
 /// Whether absence is all that is wrong.
@@ -31,7 +34,7 @@ bool only_absent(const TopicReport& report) {
 
 Result<TopicReport> prepare_topics(const config::Settings& settings, kafka::Admin& admin,
                                    bool create) {
-  auto report = look(settings, admin);
+  auto report = look(settings, admin, kPatience, Moment::kStart);
   if (!report || !create || report->absent.empty() || !only_absent(*report)) return report;
   const std::vector<kafka::NewTopic> absent = std::move(report->absent);
   if (auto made = admin.create(absent, kPatience); !made) return made.error();
@@ -39,7 +42,7 @@ Result<TopicReport> prepare_topics(const config::Settings& settings, kafka::Admi
   // after the other, and any of them may answer.
   const auto until = std::chrono::steady_clock::now() + kPatience;
   do {
-    report = look(settings, admin);
+    report = look(settings, admin, kPatience, Moment::kStart);
     if (!report || report->absent.empty()) break;
     std::this_thread::sleep_for(kPause);
   } while (std::chrono::steady_clock::now() < until);
@@ -48,16 +51,16 @@ Result<TopicReport> prepare_topics(const config::Settings& settings, kafka::Admi
   return report;
 }
 
+Result<TopicReport> look_at_topics(const config::Settings& settings, kafka::Admin& admin,
+                                   milliseconds patience) {
+  return look(settings, admin, patience, Moment::kRunning);
+}
+
 Result<void> create_input(const config::Settings& settings, kafka::Admin& admin,
                           std::int32_t partitions) {
-  kafka::NewTopic topic;
-  topic.name = settings.input.topic();
-  topic.partitions = partitions;
-  topic.replication = static_cast<std::int32_t>(settings.topics.replication_factor());
-  topic.settings = {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}};
-  if (settings.topics.min_insync_replicas() > 0) {
-    topic.settings["min.insync.replicas"] = settings.topics.min_insync_replicas.text();
-  }
+  auto brokers = admin.brokers(kPatience);
+  if (!brokers) return brokers.error();
+  const auto topic = new_topic(settings, TopicRole::kInput, partitions, *brokers);
   return admin.create(std::vector{topic}, kPatience);
 }
 

@@ -17,6 +17,11 @@ namespace segmentd {
 Result<TopicReport> prepare_topics(const config::Settings& settings, kafka::Admin& admin,
                                    bool create);
 
+/// Describes and judges them while segmentd runs; changes nothing. Two questions to the broker,
+/// each for at most `patience`. Errors as above.
+Result<TopicReport> look_at_topics(const config::Settings& settings, kafka::Admin& admin,
+                                   milliseconds patience);
+
 /// Makes the input topic, which keeps its records forever until its owner says otherwise. One that
 /// exists is left as it is. Errors as above.
 Result<void> create_input(const config::Settings& settings, kafka::Admin& admin,

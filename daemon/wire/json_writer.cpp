@@ -127,6 +127,11 @@ void JsonWriter::number(double element_value) {
   append_json_double(out_, element_value);
 }
 
+void JsonWriter::text(std::string_view element_value) {
+  element();
+  append_json_string(out_, element_value);
+}
+
 void JsonWriter::boolean(std::string_view name, bool value) {
   member(name);
   out_ += value ? "true" : "false";

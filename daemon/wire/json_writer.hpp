@@ -42,6 +42,7 @@ class JsonWriter {
   void text_or_null(std::string_view name, std::string_view value);
 
   void number(double element_value);
+  void text(std::string_view element_value);
 
  private:
   void element();

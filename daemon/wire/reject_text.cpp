@@ -82,4 +82,8 @@ Reject reject_wrong_partition(std::int32_t found, std::int32_t expected,
                   found, partitioner, expected));
 }
 
+Reject reject_skipped() {
+  return make_reject(RejectReason::kSkipped, "skipped by hand (input.skip); it was not looked at");
+}
+
 }  // namespace segmentd

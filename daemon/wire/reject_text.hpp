@@ -35,5 +35,7 @@ Reject reject_too_old(Instant at, std::optional<Instant> folded_until);
 /// The key hashes to partition `expected` by `partitioner`, but the record lies in `found`.
 Reject reject_wrong_partition(std::int32_t found, std::int32_t expected,
                               std::string_view partitioner);
+/// The setting input.skip names the record.
+Reject reject_skipped();
 
 }  // namespace segmentd

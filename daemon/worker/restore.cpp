@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "daemon/observe/log.hpp"
+#include "daemon/pipeline/last_applied.hpp"
 #include "state/codec.hpp"
 
 namespace segmentd {
@@ -15,8 +16,9 @@ using observe::ParkReason;
 
 constexpr std::size_t kBatchRecords = 20'000;
 constexpr milliseconds kReadWait{100};
-constexpr milliseconds kFenceTimeout{10'000};
-constexpr milliseconds kQuestion{2'000};  // a cancellation waits for the answer
+/// A cancellation waits for the answer to either.
+constexpr milliseconds kFenceTimeout{2'000};
+constexpr milliseconds kQuestion{2'000};
 /// How long the changelog's end may stay behind an open transaction before its writer is fenced.
 constexpr milliseconds kHiddenEndPatience{500};
 constexpr milliseconds kRetryPause{250};
@@ -76,7 +78,6 @@ class Restore {
   Result<std::optional<Meta>> stored_meta();
   Result<void> wait_for_epochs();
   Result<void> compare_with_input(const Partition& partition, const Watermarks& marks);
-  Result<bool> find_last_applied(LogReader& reader, const LastApplied& last, std::int64_t end);
   void note_progress(const ReadProgress& progress);
   Restored failed(Error error, ParkReason reason) const {
     return {partition_, std::move(error), reason, {}, writers_fenced_};
@@ -324,36 +325,17 @@ Result<void> Restore::wait_for_epochs() {
 /// and the next offset names another record. What retention has deleted cannot be compared.
 Result<void> Restore::compare_with_input(const Partition& partition, const Watermarks& marks) {
   const LastApplied& last = partition.meta().last_applied;
-  if (last.offset < marks.first) return {};
-  const ReadFrom from[] = {{partition_, last.offset}};
-  auto reader = parts_.broker.open_reader(parts_.input_topic, from);
-  if (!reader) return reader.error();
-  auto same = find_last_applied(**reader, last, marks.end);
-  if (!same) return same.error();
-  if (*same) return {};
-  return Error{Errc::kBadInput,
-               "the record applied last, at offset " + std::to_string(last.offset) +
-                   ", is not in the input any more (it ends at " + std::to_string(marks.end) +
-                   "): the topic was made anew. Start a new application id (setting "
-                   "`application`), or set input.topic to the topic the state was made from"};
-}
-
-Result<bool> Restore::find_last_applied(LogReader& reader, const LastApplied& last,
-                                        std::int64_t end) {
-  std::vector<Message> found;
   const Pace::Time until = parts_.pace.now() + kBrokerPatience;
-  while (found.empty() && last.offset < end) {
+  const auto may_wait = [&]() -> Result<void> {
     if (cancelled_()) return cancelled_error();
-    if (auto read = reader.read(found, 1, kReadWait); !read) {
-      // Out of range by now: retention was quicker, and the next time there is nothing to compare.
-      const bool gone = read.error().code == Errc::kCorrupt;
-      return gone ? Error{Errc::kRetry, read.error().what} : read.error();
-    }
-    if (reader.progress(partition_).at_stable_end) break;
     if (parts_.pace.now() > until) return Error{Errc::kRetry, "the input does not answer"};
-  }
-  return !found.empty() && found.front().offset == last.offset &&
-         found.front().timestamp_ms == last.timestamp_ms && record_hash(found.front()) == last.hash;
+    return {};
+  };
+  const auto fate =
+      read_last_applied(parts_.broker, parts_.input_topic, partition_, last, marks, may_wait);
+  if (!fate) return fate.error();
+  if (*fate == LastAppliedFate::kDiffers) return input_made_anew(last, marks);
+  return {};
 }
 
 }  // namespace

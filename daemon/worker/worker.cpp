@@ -9,6 +9,7 @@ namespace {
 using observe::LogLevel;
 
 constexpr milliseconds kLeaveTimeout{10'000};
+constexpr milliseconds kFencedTimeout{2'000};
 constexpr milliseconds kStalledPoll{200};
 
 std::string list_of(std::span<const std::int32_t> partitions) {
@@ -106,13 +107,34 @@ bool Worker::handle(Polled polled) {
                "the records back");
       return true;
     case SourceTrouble::Kind::kFenced:
-      end(WorkerEnd::Kind::kFenced, trouble.what);
+      join_after_fencing(trouble.what);
       return false;
     case SourceTrouble::Kind::kFatal:
       end(WorkerEnd::Kind::kBroker, trouble.what);
       return false;
   }
   return false;
+}
+
+/// Not always by another process: after an outage of the brokers a heartbeat of our membership
+/// before is sent again behind our new one, and refused in the same words. So the group is joined
+/// once more. If there is another process it does likewise, and we, being the older, are fenced
+/// again at once.
+void Worker::join_after_fencing(const std::string& what) {
+  const Pace::Time now = parts_.pace.now();
+  if (fenced_at_ && now - *fenced_at_ < rules_.fenced_again) {
+    end(WorkerEnd::Kind::kFenced, what);
+    return;
+  }
+  fenced_at_ = now;
+  observe::log_line(LogLevel::kWarning,
+                    "fenced: by another process of this instance, or by our own membership before; "
+                    "joining the group once more to find out",
+                    {{"what", what}, {"worker", rules_.worker}});
+  const std::vector<std::int32_t> all(owned_.begin(), owned_.end());
+  release(all);
+  source_->stay(kFencedTimeout);
+  if (auto joined = join(); !joined) end(WorkerEnd::Kind::kBroker, joined.error().what);
 }
 
 /// An end that was reached is none any more once the broker has told of records behind it, though

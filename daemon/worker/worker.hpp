@@ -60,6 +60,7 @@ struct WorkerRules {
   int restore_attempts_max = 25;    // then the partition is parked
   milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
   milliseconds room_look{10'000};         // between looks at a disk that was full
+  milliseconds fenced_again{20'000};      // so soon after the last time it is another process
   milliseconds commit_overdue{10'000};    // then it is no longer ready
 };
 
@@ -122,6 +123,7 @@ class Worker final : public RebalanceListener {
   void poll_stalled();
   bool stalled() const;
   bool handle(Polled polled);
+  void join_after_fencing(const std::string& what);
   void forget_old_ends();
   void decide_and_commit();
 
@@ -186,6 +188,7 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, std::vector<std::string>> refused_;  // by the broker since the last commit
   std::map<std::int32_t, Pace::Time> dropped_;  // not ours by the offset's metadata, since when
   bool rejoining_ = false;
+  std::optional<Pace::Time> fenced_at_;
   bool count_unchecked_ = false;  // since the last assignment
   Pace::Time count_not_before_{};
   std::optional<Pace::Time> rebalance_since_;

@@ -9,7 +9,7 @@ std::string_view word(RejectReason reason) {
       "malformed_json", "invalid_utf8",     "missing_field", "unknown_type", "unsupported_type",
       "bad_id",         "bad_time",         "future",        "bad_amount",   "too_many_decimals",
       "overflow",       "unknown_currency", "oversized",     "key_mismatch", "wrong_partition",
-      "null_value",     "too_old",          "clock_jump"};
+      "null_value",     "too_old",          "clock_jump",    "skipped"};
   return kWords[static_cast<std::size_t>(reason)];
 }
 

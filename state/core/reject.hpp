@@ -27,8 +27,9 @@ enum class RejectReason : std::uint8_t {
   kNullValue,
   kTooOld,
   kClockJump,
+  kSkipped,  // by hand: input.skip names it
 };
-inline constexpr int kRejectReasons = 18;
+inline constexpr int kRejectReasons = 19;
 
 /// `malformed_json`, `invalid_utf8`, ...
 std::string_view word(RejectReason reason);

@@ -37,6 +37,7 @@ SEGMENTD = None  # the program under test
 START_SECONDS = 60
 STOP_SECONDS = 60
 COMMAND_SECONDS = 120
+BROKER_STOP_SECONDS = 60
 WORK_SECONDS = 240
 SETTLED_POLLS = 60  # of 20 ms, in which nothing more is written
 PR_SET_PDEATHSIG = 1
@@ -85,24 +86,50 @@ def free_ports(count):
     return ports
 
 
+class OwnBroker:
+    """A broker of a test's own: there to be lost, started again, or told more than the usual."""
+
+    def __init__(self, properties=""):
+        """Further lines of server.properties."""
+        self.directory = tempfile.TemporaryDirectory(prefix="segmentd-kafka-")
+        self.port, self.controller_port = free_ports(2)
+        self.address = f"127.0.0.1:{self.port}"
+        self.properties = pathlib.Path(self.directory.name) / "further.properties"
+        self.properties.write_text(properties)
+        self.log = pathlib.Path(self.directory.name) / "start.log"
+        self.process = None
+        atexit.register(self.close)
+
+    def start(self):
+        """With the data it had, on the port it had. Returns when it answers."""
+        with open(self.log, "wb") as output:
+            self.process = spawn([BROKER, "start", "--dir", self.directory.name, "--port", self.port,
+                                  "--controller-port", self.controller_port, "--properties",
+                                  self.properties, "--version", KAFKA_VERSION], output)
+        until(lambda: self.process.poll() is not None or "ready on" in self.log.read_text(), 120,
+              "the broker's start")
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """As an operator does it: it flushes and tells the clients."""
+        self.process.terminate()
+        self.process.wait(BROKER_STOP_SECONDS)
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.directory.cleanup()
+
+
 def start_broker():
     """Its address, and a function that ends it."""
-    directory = tempfile.TemporaryDirectory(prefix="segmentd-kafka-")
-    port, controller_port = free_ports(2)
-    log = pathlib.Path(directory.name) / "start.log"
-    with open(log, "wb") as output:
-        process = spawn([BROKER, "start", "--dir", directory.name, "--port", port, "--controller-port",
-                         controller_port, "--version", KAFKA_VERSION], output)
-
-    def end():
-        process.kill()
-        process.wait()
-        directory.cleanup()
-
-    atexit.register(end)
-    until(lambda: process.poll() is not None or "ready on" in log.read_text(), 120, "the broker's start")
-    assert process.poll() is None, log.read_text()
-    return f"127.0.0.1:{port}", end
+    broker = OwnBroker().start()
+    return broker.address, broker.close
 
 
 def broker_address(found=[]):  # the default is the memory: one broker a process
@@ -295,14 +322,20 @@ class Application:
     # the same without a broker
 
     def replay(self, ndjson, *flags, **settings):
+        """What comes out, each document checked by its schema."""
+        files = self.replay_to_files(ndjson, *flags, **settings)
+        lines = {name: file.read_bytes().splitlines() for name, file in files.items()}
+        return Replayed(events_of_lines(lines["events"]), newest(rows_of_lines(lines["table"])),
+                        json.loads(lines["summary"][0]))
+
+    def replay_to_files(self, ndjson, *flags, **settings):
+        """{"events", "table", "summary": file}."""
         files = {name: self.directory / f"replay-{next(NUMBERS)}" for name in Replayed._fields}
         given = {**self.decisions, **{k.replace("__", "."): v for k, v in settings.items()}}
         outputs = [part for name, file in files.items() for part in (f"--{name}", file)]
         done = run([SEGMENTD, "replay", *set_flags(given), *outputs, *flags, ndjson])
         assert done.returncode == 0, done.stderr
-        lines = {name: file.read_bytes().splitlines() for name, file in files.items()}
-        return Replayed(events_of_lines(lines["events"]), newest(rows_of_lines(lines["table"])),
-                        json.loads(lines["summary"][0]))
+        return files
 
 
 def extract_lines():

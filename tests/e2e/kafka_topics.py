@@ -11,6 +11,7 @@ from waiting import until
 TIMEOUT_SECONDS = 30
 READ_SECONDS = 120
 LARGEST_MESSAGE = 8 << 20
+BROKERS_DEFAULT = -1  # of a topic's replicas
 
 Message = collections.namedtuple(
     "Message", "partition offset key value headers timestamp_ms timestamp_kind")
@@ -38,9 +39,10 @@ class KafkaTopics:
             consumer.close()
 
     def create(self, topic, partitions, **config):
-        new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
+        new = NewTopic(topic, partitions, BROKERS_DEFAULT, config={k.replace("_", "."): v for k, v in config.items()})
         for made in self.admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS).values():
             made.result(TIMEOUT_SECONDS)
+        until(lambda: self.exists(topic), TIMEOUT_SECONDS, f"{topic} is not there yet")
 
     def delete(self, topic):
         for gone in self.admin.delete_topics([topic], operation_timeout=TIMEOUT_SECONDS).values():
@@ -88,9 +90,21 @@ class KafkaTopics:
             assert each.error is None, f"{topic}/{each.partition}: {each.error}"
         return {each.partition: max(0, each.offset) for each in found}
 
+    def commit(self, group, topic, partition, offset):
+        """Sets a group's offset by hand, as a tool would: without metadata. The group has no members."""
+        consumer = Consumer({**self.client, "group.id": group})
+        try:
+            consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
+        finally:
+            consumer.close()
+
     def read(self, topic, since=None):
         """All that is committed, read_committed, each partition to its end as of now; from the
         offsets `since` ({partition: offset}) on."""
+        return [message_of(raw) for raw in self.stream(topic, since)]
+
+    def stream(self, topic, since=None):
+        """The same one by one, as the client library has them."""
         since = since or {}
         left = {p: end for p, end in self.ends(topic).items() if end > since.get(p, 0)}
         reader = Consumer({**self.client, "group.id": "segmentd-e2e", "enable.partition.eof": True,
@@ -98,7 +112,7 @@ class KafkaTopics:
                            "fetch.wait.max.ms": 10})
         try:
             reader.assign([TopicPartition(topic, p, since.get(p, OFFSET_BEGINNING)) for p in left])
-            return [message_of(raw) for raw in read_until(reader, left, topic)]
+            yield from read_until(reader, left, topic)
         finally:
             reader.close()
 

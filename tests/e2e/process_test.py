@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -13,6 +14,7 @@ from waiting import until  # noqa: E402
 CLEAN, USAGE, BROKER, STATE, FENCED = 0, 2, 3, 4, 5
 REFUSED_SECONDS = 60
 PROMPT_SECONDS = 15  # no time-out of a broker is waited for
+HELD_SECONDS = 0.2
 BURST = 3000
 
 
@@ -155,6 +157,10 @@ class ProcessTest(unittest.TestCase):
         for application in (idle, busy):
             application.daemon.wait_for("refused")
             application.daemon.process.send_signal(signal.SIGTERM)
+        busy.daemon.wait_for("asked to stop")
+        busy.daemon.process.send_signal(signal.SIGSTOP)  # as a terminal does, or a cgroup
+        time.sleep(HELD_SECONDS)
+        busy.daemon.process.send_signal(signal.SIGCONT)
         self.assertEqual(idle.daemon.wait(PROMPT_SECONDS), CLEAN, idle.daemon.log())
         self.assertEqual(busy.daemon.wait(), CLEAN, busy.daemon.log())  # its transaction runs out first
 

@@ -1,26 +1,16 @@
 #!/usr/bin/env python3
 """What was changed or damaged behind the daemon's back: mended where that is provably right, else the
 partition is parked and says what to do. Nothing is ever decided from state that may be wrong."""
-import json
 import pathlib
 import random
 import shutil
 import sys
-import unittest
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
-from harness import Application  # noqa: E402
-from waiting import until  # noqa: E402
+from one_customer import SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
 
-STATE = 4
-SECONDS = 60
 NOISE = random.Random(1).randbytes(80_000)  # no compression makes it small
-
-
-def order(n, customer="c", **more):
-    return json.dumps({"order_id": f"o{n}", "customer_id": customer, "amount": "1.50", "currency": "GBP",
-                       "ordered_at": f"2011-01-{1 + n % 28:02}T00:00:00Z", **more}).encode()
 
 
 def damage(directory):
@@ -34,37 +24,7 @@ def damage(directory):
         file.write_bytes(content)
 
 
-class RecoveryTest(unittest.TestCase):
-    def begin(self, word, partitions=2, orders=50, **settings):
-        """An application that has consumed some orders of one customer a partition, and is stopped."""
-        application = Application(self, word, partitions, input__partitioner="unchecked", **settings)
-        for p in range(partitions):
-            self.send(application, p, range(orders))
-        application.daemon.start()
-        application.wait_until_consumed()
-        application.daemon.stop()
-        return application
-
-    def send(self, application, partition, numbers):
-        customer = f"c{partition}"
-        for n in numbers:
-            application.kafka.send(application.input, customer.encode(), order(n, customer), partition)
-
-    def frequency(self, application, customer):
-        return [row["frequency"] for row in application.rows() if row["customer_id"] == customer][-1]
-
-    def wait_for_offset(self, application, partition, offset):
-        until(lambda: application.daemon.require_running() and
-              application.kafka.committed(application.name, application.input)[partition] >= offset,
-              SECONDS, application.daemon.log_end)
-
-    def wait_parked(self, application, partition, words):
-        def found():
-            application.daemon.require_running()
-            status, body = application.daemon.get("/readyz")
-            return status == 503 and f"partition {partition} is parked" in body and words in body
-        until(found, SECONDS, application.daemon.log_end)
-
+class RecoveryTest(OneCustomerAPartition):
     def test_a_damaged_store_is_made_anew_but_not_over_and_over(self):
         application = self.begin("damaged")
         store = application.state / "partition-0"

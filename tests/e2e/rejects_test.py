@@ -8,15 +8,15 @@ import unittest
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
-from documents import check_time, newest  # noqa: E402
-from harness import Application, metrics_of  # noqa: E402
+from documents import check_same_table, check_time, newest  # noqa: E402
+from harness import Application, metrics_of, run, set_flags  # noqa: E402
 from waiting import until  # noqa: E402
 
 CUSTOMER = "c-1"
 COMMIT_SECONDS = 60
 REASONS = ("malformed_json invalid_utf8 missing_field unknown_type unsupported_type bad_id bad_time future "
            "bad_amount too_many_decimals overflow unknown_currency oversized key_mismatch wrong_partition "
-           "null_value too_old clock_jump").split()
+           "null_value too_old clock_jump skipped").split()
 HEADERS = ["segmentd-reason", "segmentd-detail", "segmentd-topic", "segmentd-partition",
            "segmentd-offset", "segmentd-timestamp", "segmentd-truncated"]
 INPUT_BYTES_MAX = 1 << 20
@@ -137,7 +137,7 @@ class RejectsTest(unittest.TestCase):
             tried.append(reason)
         self.refused("wrong_partition", CUSTOMER.encode(), order("1"), 1 - home)
         tried.append("wrong_partition")
-        self.assertEqual(set(tried), set(REASONS))
+        self.assertEqual({*tried, "skipped"}, set(REASONS))  # the latter below
 
         self.application.wait_until_consumed()
         self.assertEqual(self.kafka.committed(self.application.name, self.application.input),
@@ -146,6 +146,36 @@ class RejectsTest(unittest.TestCase):
         self.check_counted(tried)
         self.application.daemon.stop()
         self.assertEqual(len(self.application.rejects()), len(tried))
+
+    def test_what_is_named_by_hand_is_skipped_and_the_replay_agrees(self):
+        application = Application(self, "skip", input__partitioner="unchecked")
+        self.application = application
+        lines = [order(n, f"2011-01-{n:02}T00:00:00Z").decode() for n in range(1, 21)]
+        application.send_all(lines)
+        named = [3, 7, 8]
+        skip = ",".join([f"{application.input}/0/{n}" for n in named] +
+                        [f"{application.input}/1/4", "elsewhere/0/5", f"{application.input}/0/99"])
+        application.daemon.start(input__skip=skip)
+        application.wait_until_consumed()
+        page = metrics_of(application.daemon.get("/metrics")[1])
+        application.daemon.stop()
+        self.assertEqual(page['segmentd_rejected_total{reason="skipped"}'], len(named))
+        self.assertRegex(application.daemon.log(), "input.skip = elsewhere/0/5 .*: without effect")
+        rejects = application.rejects()
+        for message, offset in zip(rejects, named):
+            self.check(message, "skipped", CUSTOMER.encode(), lines[offset].encode(), 0, offset)
+        self.assertEqual(len(rejects), len(named))
+        rows = newest(application.rows())
+        self.assertEqual(rows[CUSTOMER]["frequency"], len(lines) - len(named))
+        file = application.directory / "records.ndjson"
+        file.write_text("\n".join(lines), encoding="utf-8")
+        check_same_table(rows, application.replay(
+            file, **{"input.skip": skip, "input.topic": application.input}).table)
+        refused = run([harness.SEGMENTD, "run", *set_flags({**application.daemon.settings,
+                                                            "input.skip": "orders/0"})])
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("item 'orders/0' must be topic/partition/offset, such as orders/0/4711",
+                      refused.stderr)
 
     def test_killed_among_them_each_arrives_once(self):
         # What went out in another transaction than its offset would be lost or doubled by a kill.

@@ -32,6 +32,13 @@ TEST(Admin, MakesTopicsWithTheirPoliciesAndDescribesThem) {
   EXPECT_FALSE(found->at(names[1]).exists);
 }
 
+TEST(Admin, CountsTheBrokers) {
+  const Scene scene(1);
+  const auto brokers = scene.admin->brokers(kPatience);
+  ASSERT_TRUE(brokers) << brokers.error().what;
+  EXPECT_EQ(*brokers, 1);
+}
+
 TEST(Admin, LeavesAnExistingTopicAsItIs) {
   const Scene scene(2);
   const std::vector<kafka::NewTopic> again{{scene.input, 7, -1, {}}};

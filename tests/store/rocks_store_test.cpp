@@ -218,6 +218,21 @@ TEST_F(RocksStoreTest, AMissingFileIsCorrupt) {
   }
 }
 
+TEST_F(RocksStoreTest, WithoutTheRoomThatHasToStayFreeNothingIsWritten) {
+  RocksOptions greedy;
+  greedy.disk_free_bytes = std::uint64_t{1} << 60U;
+  const auto refused = RocksStore::open(RocksEnvironment(greedy), directory());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kUnavailable);
+  EXPECT_NE(refused.error().what.find("limits.disk_free_bytes"), std::string::npos)
+      << refused.error().what;
+  RocksOptions modest;
+  modest.disk_free_bytes = 1;
+  const auto store = opened(directory(), modest);
+  EXPECT_TRUE(store->write(puts({{"c/1", "one"}}), {}));
+  EXPECT_TRUE(store->flush());
+}
+
 // --- a full disk: a small file system of its own, where that is allowed ---
 
 class SmallDisk {

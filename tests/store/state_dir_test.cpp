@@ -136,6 +136,17 @@ TEST_F(StateDirTest, PartitionsAreRemovedAndSetAside) {
     EXPECT_EQ(test::content_of(temp_.path("state/partition-7.aside/data")), round);
   }
   fs::create_directories(opened->partition(7));
+  temp_.file("state/partition-7/data", "by hand");
+  const auto kept = opened->keep_partition(7);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(*kept, directory() / "partition-7.kept");
+  EXPECT_FALSE(fs::exists(opened->partition(7)));
+  EXPECT_EQ(test::content_of(temp_.path("state/partition-7.kept/data")), "by hand");
+  EXPECT_FALSE(opened->keep_partition(7)) << "nothing there";
+  fs::create_directories(opened->partition(77));
+  EXPECT_EQ(opened->set_asides(7), (std::vector<fs::path>{directory() / "partition-7.aside",
+                                                          directory() / "partition-7.kept"}));
+  fs::create_directories(opened->partition(7));
   ASSERT_TRUE(opened->remove_partition(7));
   EXPECT_FALSE(fs::exists(opened->partition(7)));
 }

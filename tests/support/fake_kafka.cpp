@@ -20,6 +20,7 @@ class FakeReader final : public LogReader {
         next_(std::max<std::int64_t>(0, from.offset)) {}
 
   Result<void> read(std::vector<Message>& out, std::size_t max_records, milliseconds) override {
+    if (next_ > size()) return Error{Errc::kCorrupt, "offset out of range"};
     for (; max_records > 0 && next_ < size(); --max_records, ++next_) {
       const FakeRecord& r = log_[static_cast<std::size_t>(next_)];
       out.push_back(Message::copy_of(partition_, next_, r.timestamp_ms, r.key, r.value));
@@ -68,7 +69,7 @@ Result<Watermarks> FakeCluster::watermarks(const std::string& topic, std::int32_
 }
 
 Result<std::int32_t> FakeCluster::partition_count(const std::string&, milliseconds) {
-  return static_cast<std::int32_t>(input.size());
+  return partitions_told > 0 ? partitions_told : static_cast<std::int32_t>(input.size());
 }
 
 // --- transactions ---
@@ -106,6 +107,12 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   if (offsets.empty() || group.generation != cluster_.generation) {
     return {Outcome::kAborted, "illegal generation", {}, -1};
   }
+  const bool refused = std::any_of(offsets.begin(), offsets.end(),
+                                   [this](const InputOffset& o) { return o.partition == refuses; });
+  if (refused) {
+    broken_ = true;
+    return {Outcome::kUnknown, "too large", {}, refuses};
+  }
   Fate fate = Fate::kCommitted;
   if (!fates.empty()) {
     fate = fates.front();
@@ -115,8 +122,7 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   if (fate == Fate::kAborted) return {Outcome::kAborted, "as the test says", {}, -1};
   if (fate != Fate::kCommitted) {
     broken_ = true;
-    return {
-        Outcome::kUnknown, "timed out", {}, fate == Fate::kRefused ? offsets.back().partition : -1};
+    return {Outcome::kUnknown, "timed out", {}, -1};
   }
   TransactionResult result{Outcome::kCommitted, {}, {}, -1};
   for (const InputOffset& o : offsets) {
@@ -147,6 +153,7 @@ Result<void> FakeLog::reopen() {
 Polled FakeSource::poll(milliseconds timeout) {
   ++polls;
   script_(*this);
+  if (trouble) return *std::exchange(trouble, std::nullopt);
   for (auto& [number, part] : parts_) {
     if (!part.active || part.ignored) continue;
     const FakePartition& log = cluster_.input[static_cast<std::size_t>(number)];

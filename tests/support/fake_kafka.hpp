@@ -51,6 +51,7 @@ class FakeCluster final : public Broker {
   FakePartition model;
   std::map<std::int32_t, CommittedOffset> offsets;
   std::int32_t generation = 1;
+  std::int32_t partitions_told = 0;  // as the input's count; 0 = the true one
   mutable std::mutex mutex;
 };
 
@@ -59,8 +60,7 @@ enum class Fate {
   kCommitted,
   kAborted,
   kUnknownCommitted,  // an error although it was committed
-  kUnknownLost,       // an error, and it was not
-  kRefused            // as kUnknownLost: a record of the last partition is refused for what it is
+  kUnknownLost        // an error, and it was not
 };
 
 class FakeLog final : public TransactionLog {
@@ -77,6 +77,8 @@ class FakeLog final : public TransactionLog {
   std::uint64_t replaced() const override { return 0; }
 
   std::deque<Fate> fates;  // of the next commits; then all are committed
+  /// Records of this partition are refused for what they are: the transaction is lost.
+  std::int32_t refuses = -1;
   int reopen_failures = 0;
   int reopened = 0;
   int committed = 0;
@@ -124,6 +126,7 @@ class FakeSource final : public Source {
   bool drained(std::int32_t partition) const;
   int polls = 0;
   int rejoins = 0;
+  std::optional<SourceTrouble> trouble;  // what the next poll says
 
  private:
   struct Part {

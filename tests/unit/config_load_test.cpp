@@ -221,6 +221,7 @@ TEST(Kafka, WhatTheProtocolDependsOnIsRefusedWithItsReason) {
                            "offset.store.method",
                            "rebalance_cb",
                            "go.batch.consumer",
+                           "queue.buffering.max.kbytes",
                            "queued.max.messages.kbytes"}) {
     KafkaProperties properties;
     const std::string reason = properties.set(name, "1", "t");
@@ -311,6 +312,12 @@ TEST(Settings, ConflictsNameBothSettings) {
       conflicts({"input.max_bytes=2MiB", "limits.queue_bytes=1MiB"}),
       "input.max_bytes = '2MiB' (--set): is more than limits.queue_bytes = 1MiB: such a record "
       "could not be fetched\n");
+  EXPECT_EQ(conflicts({"kafka.message.max.bytes=2000000", "limits.output_queue_bytes=1MiB"}),
+            "limits.output_queue_bytes = '1MiB' (--set): is less than kafka.message.max.bytes = "
+            "2000000: the largest record must fit\n");
+  EXPECT_EQ(conflicts({"rocksdb.write_buffer_bytes=64MiB", "rocksdb.write_buffers_bytes=32MiB"}),
+            "rocksdb.write_buffer_bytes = '64MiB' (--set): is more than "
+            "rocksdb.write_buffers_bytes = 32MiB, which all partitions share\n");
   EXPECT_EQ(
       conflicts({"limits.transaction_bytes=800kB"}),
       "limits.transaction_bytes = '800kB' (--set): is less than rejected.max_bytes = 900kB: one "

@@ -110,6 +110,31 @@ TEST(Option, ARefusalSaysWhatIsAllowedAndChangesNothing) {
   for (const OptionBase* option : s.options()) EXPECT_TRUE(option->is_default());
 }
 
+TEST(Settings, ARecordToBeSkippedIsNamedByTopicPartitionAndOffset) {
+  Settings s;
+  EXPECT_EQ(s.set("input.skip", "orders/0/4711, my.orders_2/12/9223372036854775807"), "");
+  const auto place = parse_record_place(s.input.skip().back());
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->topic, "my.orders_2");
+  EXPECT_EQ(place->partition, 12);
+  EXPECT_EQ(place->offset, 9223372036854775807);
+  for (const char* wrong :
+       {"orders", "orders/1", "/0/1", "orders//1", "orders/0/", "orders/-1/1", "orders/0/-1",
+        "orders/+1/1", "orders/0/1x", "orders/0x1/1", "a/orders/0/1", "orders/2147483648/1",
+        "orders/0/9223372036854775808", "orders/0/ 1"}) {
+    EXPECT_NE(
+        s.set("input.skip", wrong).find("must be topic/partition/offset, such as orders/0/47"),
+        std::string::npos)
+        << wrong;
+  }
+  EXPECT_EQ(s.input.skip().size(), 2U);
+  ASSERT_EQ(s.notes().size(), 1U) << "one is of another topic than the input";
+  EXPECT_NE(s.notes().front().find("my.orders_2/12/9223372036854775807"), std::string::npos);
+  EXPECT_EQ(s.fingerprint(), Settings().fingerprint());
+  EXPECT_EQ(s.set("input.skip", ""), "");
+  EXPECT_TRUE(s.input.skip().empty());
+}
+
 TEST(Option, AListIsReadFromOneTextAndASetHasOneCanonicalForm) {
   SampleSet s;
   EXPECT_EQ(s.ordered.set(" one , two", "t"), "");

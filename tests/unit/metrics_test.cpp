@@ -136,6 +136,7 @@ TEST(Words, AreThoseOfTheContract) {
   EXPECT_EQ(word(RejectReason::kUnknownCurrency), "unknown_currency");
   EXPECT_EQ(word(RejectReason::kNullValue), "null_value");
   EXPECT_EQ(word(RejectReason::kClockJump), "clock_jump");
+  EXPECT_EQ(word(RejectReason::kSkipped), "skipped");
   EXPECT_EQ(word(SegmentWord::kAtRisk), "at_risk");
   EXPECT_EQ(word(ChangeCause::kSilence), "silence");
   EXPECT_EQ(word(ParkReason::kDiskFull), "disk_full");

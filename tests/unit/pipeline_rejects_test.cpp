@@ -63,6 +63,16 @@ TEST(Rejects, FutureIsLaterThanTheWallClockByMoreThanTheTolerance) {
   EXPECT_TRUE(bench.log().lines(OutputTopic::kRejected).empty());
 }
 
+TEST(Rejects, ARecordNamedByHandIsSkippedWhateverItIs) {
+  PipelineRules rules = bench_rules();
+  rules.skipped = {{0, 1}, {1, 0}, {0, 17}};
+  EXPECT_NE(expect_refused(rules, order("a", 9, kStart + kMsPerHour), "skipped")
+                .header("segmentd-detail")
+                .find("input.skip"),
+            std::string::npos);
+  expect_refused(rules, {"a", "no JSON at all"}, "skipped");
+}
+
 TEST(Rejects, AClockJumpIsMoreThanTheStepAheadOfTheClock) {
   const PipelineRules rules = bench_rules();
   expect_refused(rules, order("b", 1, kStart + 400 * kMsPerDay + 1), "clock_jump");

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -70,6 +71,7 @@ class WorkerTest : public testing::Test {
   /// Runs a worker until `script` says stop(), or for too long. Everything but stores and cluster
   /// is new each time, as after a restart.
   WorkerEnd run(FakeSource::Script script) {
+    given_up_.clear();
     stop_ = false;
     Epochs epochs;
     std::size_t read = 0;
@@ -84,7 +86,7 @@ class WorkerTest : public testing::Test {
                              test::kFakeModel, pipeline.partition_rules(), epochs, kWriter,
                              [this](std::int32_t p) { return open_store(p); },
                              [this](std::int32_t p, GivenUp how) { return give_up_store(p, how); },
-                             [] { return std::string("uuid"); }, [] { return test::kWall; },
+                             [this] { return new_uuid_; }, [this] { return wall_; },
                              [this] { return static_cast<std::int64_t>(cluster_.model.size()); }},
                             2);
     Holdings holdings(1);
@@ -111,7 +113,7 @@ class WorkerTest : public testing::Test {
                       holdings,
                       metrics_,
                       health_,
-                      [] { return test::kWall; },
+                      [this] { return wall_; },
                       test::kFakeInput,
                       [this](std::int32_t p) { return set_aside(p); },
                       [this] { return room_; }};
@@ -120,6 +122,7 @@ class WorkerTest : public testing::Test {
   }
 
   Result<std::unique_ptr<Store>> open_store(std::int32_t p) {
+    const std::lock_guard lock(restoring_);
     ++opened_[p];
     if (open_trouble_.contains(p)) {
       const Error trouble = open_trouble_.at(p);
@@ -131,11 +134,13 @@ class WorkerTest : public testing::Test {
     return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
   }
   Result<void> give_up_store(std::int32_t p, GivenUp how) {
+    const std::lock_guard lock(restoring_);
     given_up_.emplace_back(p, how);
     stores_[p] = std::make_shared<MemoryStore>();
     return {};
   }
   Result<void> set_aside(std::int32_t p) {
+    const std::lock_guard lock(restoring_);
     ++set_aside_[p];
     if (set_aside_[p] > 1) return Error{Errc::kCorrupt, "set aside not long ago"};
     stores_[p] = std::make_shared<MemoryStore>();
@@ -162,6 +167,13 @@ class WorkerTest : public testing::Test {
       more(source);
       if (all_consumed()) stop();
     };
+  }
+  /// Runs until both partitions are at work.
+  WorkerEnd take_up() {
+    return run([this](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+      if (source.active(0) && source.active(1)) stop();
+    });
   }
   /// Runs until partition 0 is consumed, whatever becomes of the other; what `/readyz` said last.
   std::string said_while_0_goes_on() {
@@ -227,6 +239,7 @@ class WorkerTest : public testing::Test {
   PipelineRules pipeline_rules_;
   observe::Metrics metrics_{{"GBP", 3, "test"}};
   http::HealthBoard health_{1, milliseconds(100'000), std::chrono::steady_clock::now()};
+  std::mutex restoring_;  // over what the restoring threads use
   std::map<std::int32_t, std::shared_ptr<MemoryStore>> stores_;
   std::map<std::int32_t, int> opened_;
   std::map<std::int32_t, Error> open_trouble_;
@@ -234,6 +247,8 @@ class WorkerTest : public testing::Test {
   std::map<std::int32_t, int> set_aside_;
   std::vector<std::pair<std::int32_t, GivenUp>> given_up_;  // by the restorer
   bool room_ = true;
+  std::string new_uuid_ = "uuid";
+  Instant wall_ = test::kWall;
   std::atomic<bool> stop_{false};
   int rejoins_ = 0;  // that the source saw
 };
@@ -267,6 +282,30 @@ TEST_F(WorkerTest, LosingThePartitionsWhileAnOutcomeIsUnknownDoesNotStopItForGoo
             WorkerEnd::Kind::kStopped);
   EXPECT_GT(away, 0);
   expect_calm();
+}
+
+TEST_F(WorkerTest, FencedByItsOwnMembershipBeforeItJoinsAgain) {
+  int fenced = 0;
+  EXPECT_EQ(run(consume_all([&](FakeSource& source) {
+              if (source.polls == 60 && ++fenced == 1) {
+                source.trouble = SourceTrouble{SourceTrouble::Kind::kFenced, -1, "fenced"};
+              }
+            })).kind,
+            WorkerEnd::Kind::kStopped);
+  EXPECT_GT(fenced, 1) << "the second source was not read";
+  expect_calm();
+}
+
+TEST_F(WorkerTest, FencedAgainAtOnceItEnds) {
+  int fenced = 0;
+  const WorkerEnd end = run(consume_all([&](FakeSource& source) {
+    if (source.polls != 60) return;
+    ++fenced;
+    source.trouble = SourceTrouble{SourceTrouble::Kind::kFenced, -1, "fenced"};
+  }));
+  EXPECT_EQ(end.kind, WorkerEnd::Kind::kFenced);
+  EXPECT_EQ(end.what, "fenced");
+  EXPECT_EQ(fenced, 2);
 }
 
 TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
@@ -374,8 +413,7 @@ TEST_F(WorkerTest, TheProcessEndsWhenEveryPartitionIsParked) {
 }
 
 TEST_F(WorkerTest, WhatTheBrokerRefusesThreeTimesParksItsPartition) {
-  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kCommitted);
-  for (int i = 0; i < 3; ++i) log_.fates.push_back(Fate::kRefused);
+  log_.refuses = 1;
   const std::string said = said_while_0_goes_on();
   EXPECT_NE(said.find("partition 1 is parked"), std::string::npos) << said;
   EXPECT_NE(said.find("max.message.bytes"), std::string::npos) << said;
@@ -392,6 +430,128 @@ TEST_F(WorkerTest, AnInputThatWasMadeAnewIsNoticed) {
   });
   EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
   EXPECT_NE(ended.what.find("made anew"), std::string::npos) << ended.what;
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AnotherPartitionCountParksEverything) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  cluster_.partitions_told = kPartitions + 1;
+  const auto commits = log_.committed;
+  const WorkerEnd ended = run([](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_NE(ended.what.find("the input has 3 partitions now, it had 2"), std::string::npos);
+  EXPECT_EQ(log_.committed, commits);
+}
+
+TEST_F(WorkerTest, APartitionCountThatChangesAtWorkIsNoticedAtTheNextAssignment) {
+  rules_.poll_records_max = 1;
+  bool raised = false;
+  const WorkerEnd ended = run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (raised || log_.committed < 4) return;
+    raised = true;
+    cluster_.partitions_told = kPartitions + 1;
+    source.assign({});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_LT(*cluster_.offsets.at(0).next_offset,
+            static_cast<std::int64_t>(cluster_.input[0].size()));
+}
+
+TEST_F(WorkerTest, TheProcessGoesOnWhileAnotherWorkerCan) {
+  Holdings holdings(2);
+  EXPECT_FALSE(holdings.all_stuck()) << "nothing is owned yet";
+  holdings.publish(0, 2, 2);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(1, 1, 0);
+  EXPECT_FALSE(holdings.all_stuck());
+  holdings.publish(1, 1, 1);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(0, 0, 0);
+  EXPECT_TRUE(holdings.all_stuck());
+  holdings.publish(1, 0, 0);
+  EXPECT_FALSE(holdings.all_stuck());
+}
+
+// --- W7 ---
+
+TEST_F(WorkerTest, APartitionTakenUpIsClaimedAtOnce) {
+  for (auto& partition : cluster_.input) partition.clear();
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (cluster_.offsets.size() == kPartitions) stop();
+  });
+  for (std::int32_t p = 0; p < kPartitions; ++p) {
+    const auto mark = offset_mark(cluster_.offsets.at(p).metadata);
+    ASSERT_TRUE(mark);
+    EXPECT_EQ(mark->writer, kWriter);
+  }
+}
+
+TEST_F(WorkerTest, AMemberWithoutPartitionsIsReady) {
+  std::string said = "nothing yet";
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({});
+    if (source.polls > 3) said = not_ready();
+    if (source.polls > 5) stop();
+  });
+  EXPECT_EQ(said, "");
+}
+
+// --- R1: when a store is given up ---
+
+TEST_F(WorkerTest, AStoreOfAnotherChangelogIsMovedAsideAndMadeAnew) {
+  run(consume_all());
+  new_uuid_ = "another";  // the application in another life: its changelog, but not this store's
+  auto stores = std::exchange(stores_, {});
+  for (auto* topic : {&cluster_.changelog, &cluster_.changes}) {
+    for (auto& partition : *topic) partition.clear();
+  }
+  cluster_.offsets.clear();
+  run(consume_all());
+  const Seen before = seen();
+  for (auto& partition : cluster_.changelog) {  // and longer than the old one
+    const auto once = partition;
+    partition.insert(partition.begin(), once.begin(), once.end());
+  }
+  stores_ = std::move(stores);
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
+  ASSERT_EQ(given_up_.size(), 2U);
+  for (const auto& [partition, how] : given_up_) EXPECT_EQ(how, GivenUp::kMovedAside);
+  EXPECT_EQ(seen().changes, before.changes);
+  EXPECT_EQ(seen().rows, before.rows);
+}
+
+TEST_F(WorkerTest, AChangelogThatWasDeletedParksAndTheStoreIsKept) {
+  run(consume_all());
+  for (auto& partition : cluster_.changelog) partition.clear();
+  for (const bool offsets_too : {false, true}) {
+    if (offsets_too) cluster_.offsets.clear();
+    const auto stores = stores_;
+    const WorkerEnd ended = run([](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+    });
+    EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+    EXPECT_NE(ended.what.find("the changelog was deleted"), std::string::npos) << ended.what;
+    ASSERT_FALSE(given_up_.empty());
+    EXPECT_EQ(given_up_.front().second, GivenUp::kMovedAside);
+    stores_ = stores;
+  }
+}
+
+TEST_F(WorkerTest, AStoreThatWasAwayForTooLongIsReadAnew) {
+  run(consume_all());
+  wall_.ms += 11 * kMsPerHour;
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
+  EXPECT_TRUE(given_up_.empty());
+  wall_.ms += 13 * kMsPerHour;  // half of a day since it was last known to be complete
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
+  ASSERT_EQ(given_up_.size(), 2U);
+  EXPECT_EQ(given_up_.front().second, GivenUp::kDeleted);
   expect_calm();
 }
 

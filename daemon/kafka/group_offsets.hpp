@@ -1,0 +1,26 @@
+// Where the group stands in the input, asked by its members and by those who only look.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/kafka/client.hpp"
+#include "daemon/ports.hpp"
+
+namespace segmentd::kafka {
+
+/// As Source::committed, over a consumer's handle.
+Result<std::vector<CommittedOffset>> committed_offsets(rd_kafka_t* consumer,
+                                                       const std::string& topic,
+                                                       std::span<const std::int32_t> partitions,
+                                                       milliseconds timeout);
+
+/// The same from outside: of the settings' group, which is not joined.
+Result<std::vector<CommittedOffset>> committed_offsets(const ClientSettings& settings,
+                                                       const std::string& topic,
+                                                       std::span<const std::int32_t> partitions,
+                                                       milliseconds timeout);
+
+}  // namespace segmentd::kafka

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Kills, stops, cuts off and adds daemons and brokers at random instants under load, and then proves by an
+oracle that no event was lost, doubled or made up.
+
+    crash.py SEGMENTD [--kills N] [--rebalances M] [--seed S] [--kafka V] [--brokers 1|3] [--workers W]
+                      [--rate R] [--clock event|wall|both]
+
+First with the event clock, where every event is compared with `segmentd replay`; then, shorter, with the
+wall clock. Exit code 0 only if nothing was lost, doubled, wrong or parked and nobody ended by himself. On
+failure the directory with all logs stays, and is named.
+"""
+import argparse
+import collections
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+import harness  # noqa: E402
+from cluster import Cluster  # noqa: E402
+from run import Run  # noqa: E402
+
+WALL_PART = 5  # the wall clock's run has one of so many kills
+WALL_KILLS_MIN = 3
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("segmentd")
+    parser.add_argument("--kills", type=int, default=20, help="of daemons by SIGKILL (20)")
+    parser.add_argument("--rebalances", type=int, default=5, help="members joining and leaving (5)")
+    parser.add_argument("--seed", type=int, default=time.time_ns() // 1000 % 1_000_000)
+    parser.add_argument("--kafka", default=harness.KAFKA_VERSION, help="version of the brokers")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--workers", type=int, default=2, help="of each daemon (2)")
+    parser.add_argument("--rate", type=int, default=2000, help="records a second (2000)")
+    parser.add_argument("--clock", choices=("event", "wall", "both"), default="both")
+    given = parser.parse_args()
+    if given.kills < 1 or given.rebalances < 0 or given.rate < 100:
+        parser.error("at least one kill, no negative rebalances, 100 records a second")
+    return given
+
+
+class Cleanups:
+    """As a unittest's: what was added last is cleaned up first. `keep` leaves the directories."""
+
+    def __init__(self):
+        self.all = []
+
+    def addCleanup(self, function):  # the name that Application calls
+        self.all.append(function)
+
+    def run(self):
+        while self.all:
+            self.all.pop()()
+
+
+def say(text):
+    print(f"[{time.strftime('%H:%M:%S', time.gmtime())}] {text}", flush=True)
+
+
+def runs(given):
+    """[(clock, kills, rebalances)]"""
+    wall = ("wall", max(WALL_KILLS_MIN, given.kills // WALL_PART), max(1, given.rebalances // WALL_PART))
+    whole = ("event", given.kills, given.rebalances)
+    return {"event": [whole], "both": [whole, wall],
+            "wall": [("wall", given.kills, given.rebalances)]}[given.clock]
+
+
+def problems_of(run):
+    problems = []
+    if not run.findings.none():
+        problems.append(run.findings.text())
+    problems += run.unexpected
+    problems += run.parked
+    return problems
+
+
+def figures(run):
+    """What is told of one run, in this order."""
+    kinds = collections.Counter(fault["fault"] for fault in run.happened)
+    found = run.findings.counts()
+    return {"kills": kinds.pop("kill", 0),
+            "rebalances": kinds["join"] + kinds["leave"] + kinds["restart"],
+            "faults": dict(sorted(kinds.items())), "records": run.verdict.records(),
+            "events": run.reader.count(), "epochs": run.verdict.epochs,
+            "stores": sum(run.stores.equal.values()), **found,
+            "parked": len(run.parked), "unexpected exits": len(run.unexpected),
+            "longest standstill s": round(run.sampler.longest().seconds, 1)}
+
+
+def sum_of(all_figures):
+    total = dict(all_figures[0])
+    for more in all_figures[1:]:
+        for name, value in more.items():
+            if name == "faults":
+                total[name] = dict(collections.Counter(total[name]) + collections.Counter(value))
+            elif name.startswith("longest"):
+                total[name] = max(total[name], value)
+            else:
+                total[name] += value
+    return total
+
+
+def table(given, told):
+    """One column a run."""
+    clocks = [clock for clock, _ in told]
+    names = list(told[0][1])
+    lines = [f"{'clock':24}" + "".join(f"{clock:>12}" for clock in clocks)]
+    for name in names:
+        if name == "faults":
+            kinds = sorted({kind for _, figure in told for kind in figure["faults"]})
+            lines += [f"  {kind:22}" + "".join(f"{figure['faults'].get(kind, 0):12}" for _, figure in told)
+                      for kind in kinds]
+        else:
+            lines.append(f"{name:24}" + "".join(f"{figure[name]:12}" for _, figure in told))
+    return "\n".join(lines)
+
+
+def line(given, total):
+    faults = " ".join(f"{kind}={n}" for kind, n in sorted(total["faults"].items()))
+    return (f"crash: kafka {given.kafka}, brokers {given.brokers}, workers {given.workers}, seed {given.seed}: "
+            f"kills {total['kills']}, rebalances {total['rebalances']}, faults {faults}, records "
+            f"{total['records']}, events checked {total['events']}, lost {total['lost']}, doubled "
+            f"{total['doubled']}, wrong {total['wrong']}, parked {total['parked']}, unexpected exits "
+            f"{total['unexpected exits']}, longest standstill {total['longest standstill s']} s")
+
+
+def perform(given, directory, cleanups):
+    """[(clock, figures)], [problem]"""
+    told, problems = [], []
+    cluster = Cluster(directory, given.brokers, given.kafka)
+    cleanups.addCleanup(cluster.close)
+    say(f"starting {given.brokers} broker(s), Apache Kafka {given.kafka}; seed {given.seed}")
+    cluster.start()
+    for clock, kills, rebalances in runs(given):
+        say(f"{clock} clock: {kills} kills, {rebalances} rebalances")
+        run = Run(cleanups, cluster, clock, given.seed, kills, rebalances, given.workers, given.rate, say)
+        run.go()
+        run.end()
+        told.append((clock, figures(run)))
+        longest = run.sampler.longest()
+        say(f"partition {longest.partition} stood still longest, {longest.seconds:.1f} s until "
+            f"{time.strftime('%H:%M:%S', time.gmtime(longest.until))}")
+        problems += problems_of(run)
+    return told, problems
+
+
+def main():
+    given = arguments()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="segmentd-crash-"))
+    harness.SEGMENTD = shutil.copy(given.segmentd, directory)  # a build may replace it while we run
+    harness.KAFKA_VERSION = given.kafka
+    tempfile.tempdir = str(directory)  # all that is made lies there
+    cleanups = Cleanups()
+    told, problems = [], []
+    try:
+        told, problems = perform(given, directory, cleanups)
+    except Exception:  # whatever it is, it is told, and the logs stay
+        problems.append(traceback.format_exc())
+    if told:
+        print(table(given, told))
+        print(line(given, sum_of([figure for _, figure in told])))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        kept = directory.with_name(directory.name + "-failed")
+        shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True,
+                        ignore=shutil.ignore_patterns("data", "input-*.ndjson", "segmentd"))
+        print(f"crash: FAILED; seed {given.seed}; logs in {kept}", file=sys.stderr)
+    cleanups.run()
+    shutil.rmtree(directory, ignore_errors=True)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""The brokers' troubles while the daemon runs: each is waited for or ends the daemon with a clear word, none is
+answered in a hurry, and nothing is lost or said twice."""
+import sys
+import time
+
+sys.dont_write_bytecode = True
+import harness  # noqa: E402
+from documents import check_histories  # noqa: E402
+from harness import OwnBroker  # noqa: E402
+from one_customer import SECONDS, OneCustomerAPartition, order  # noqa: E402
+from waiting import until  # noqa: E402
+
+BROKER = 3
+AWAY_SECONDS = 20  # longer than a session and a transaction may last
+LINES_A_SECOND = 20  # of the log while it waits; more is a hurry
+BACK_SECONDS = 120
+
+
+class TroubleTest(OneCustomerAPartition):
+    def check_everything_once(self, application, orders):
+        application.wait_until_consumed(BACK_SECONDS)
+        until(lambda: application.daemon.get("/readyz")[0] == 200, BACK_SECONDS, application.daemon.log_end)
+        application.daemon.stop()
+        for partition, count in enumerate(orders):
+            rows = [row["frequency"] for row in application.rows() if row["customer_id"] == f"c{partition}"]
+            self.assertEqual(rows[-1], count)
+            self.assertEqual(rows, sorted(rows), "a row that was overtaken")
+        check_histories(application.events())
+        self.assertEqual(application.rejects(), [])
+
+    def check_no_hurry(self, application, seconds):
+        lines = len(application.daemon.log().splitlines())
+        self.assertLess(lines, LINES_A_SECOND * seconds + 200, application.daemon.log_end())
+
+
+class SharedBrokerTest(TroubleTest):
+    def test_not_enough_replicas(self):
+        application = self.begin("replicas")
+        changelog = application.name + "-changelog"
+        application.daemon.start(topics__check_every="1s").wait_active(2)
+        application.kafka.configure(changelog, cleanup_policy="compact", min_insync_replicas="2")
+        for partition in range(2):
+            self.send(application, partition, range(50, 60))
+        application.daemon.wait_for(r"(?i)not enough in-sync replicas|NOT_ENOUGH_REPLICAS")
+        application.daemon.wait_for(rf"topic {changelog} \(changelog\) has 1 replicas, but min.insync.replicas = 2")
+        until(lambda: application.daemon.get("/readyz")[0] == 503, SECONDS, application.daemon.log_end)
+        self.assertEqual(application.daemon.get("/healthz")[0], 200)  # a restart would not help
+        self.assertEqual(application.progress(), 100)
+        application.kafka.configure(changelog, cleanup_policy="compact", min_insync_replicas="1")
+        self.check_everything_once(application, [60, 60])
+        self.check_no_hurry(application, SECONDS)
+
+    def test_an_output_topic_deleted(self):
+        application = self.begin("deleted", partitions=1)
+        application.daemon.start(topics__check_every="1s").wait_active()
+        application.kafka.delete(application.table)
+        application.daemon.wait_for(r"\(table\) was deleted while segmentd runs")
+        self.send(application, 0, [50])
+        self.wait_ended(application, BROKER, application.table)
+        self.assertEqual(application.progress(), 50)
+        application.daemon.start()  # makes it anew
+        self.check_everything_once(application, [51])
+
+
+class OwnBrokerTest(TroubleTest):
+    """One broker, lost in several ways, under load."""
+
+    def setUp(self):
+        self.broker = OwnBroker()
+        self.addCleanup(self.broker.close)
+
+    def begin_under_load(self, word, **settings):
+        self.broker.start()
+        application = self.application(word, brokers=self.broker.address, **settings)
+        application.daemon.start().wait_active(2)
+        self.sent = [0, 0]
+        self.go_on(application, 200)
+        return application
+
+    def go_on(self, application, count):
+        """More orders for both, without waiting for them to be delivered."""
+        for partition in range(2):
+            first = self.sent[partition]
+            self.sent[partition] += count
+            for n in range(first, first + count):
+                customer = f"c{partition}"
+                application.kafka.producer.produce(application.input, key=customer.encode(),
+                                                   value=order(n, customer), partition=partition)
+        application.kafka.producer.poll(0)
+
+    def wait_for_sending(self, application):
+        self.assertEqual(application.kafka.producer.flush(BACK_SECONDS), 0)
+
+    def test_a_broker_that_is_down_for_a_while_and_back(self):
+        application = self.begin_under_load("down", orders__remembered=2000)
+        until(lambda: application.progress() > 10, SECONDS, application.daemon.log_end)
+        self.broker.kill()
+        application.daemon.wait_for("refused")
+        began = len(application.daemon.log().splitlines())
+        time.sleep(AWAY_SECONDS)
+        self.check_no_hurry(application, AWAY_SECONDS)
+        self.assertGreater(len(application.daemon.log().splitlines()), began, "it says nothing")
+        self.assertEqual(application.daemon.get("/healthz")[0], 200)
+        self.assertEqual(application.daemon.get("/readyz")[0], 503)
+        self.broker.start()
+        self.wait_for_sending(application)
+        self.go_on(application, 50)
+        self.wait_for_sending(application)
+        self.check_everything_once(application, self.sent)
+
+    def test_a_broker_restarted_as_an_operator_does_it(self):
+        application = self.begin_under_load("restarted", orders__remembered=2000)
+        for _ in range(2):
+            self.go_on(application, 100)
+            self.broker.stop()
+            self.broker.start()
+        self.wait_for_sending(application)
+        self.check_everything_once(application, self.sent)
+
+
+if __name__ == "__main__":
+    harness.main()
