@@ -120,9 +120,11 @@ WorkerRules worker_rules(const SimSurroundings& around) {
   return rules;
 }
 
-PipelineRules pipeline_rules(const SimSurroundings& around, const std::string& writer) {
+PipelineRules pipeline_rules(const SimSurroundings& around, const std::string& writer,
+                             int process) {
   PipelineRules rules = simulation_rules(around.cluster.partitions());
   rules.partition.writer = writer;
+  rules.partition.process = std::to_string(process);
   rules.own_epochs = around.own_epochs;
   rules.transaction_records_max = around.limits.records;
   rules.overlay_rows_max = around.limits.rows;
@@ -139,7 +141,8 @@ struct SimDaemon::Life {
       : log(around.cluster.open_transactions(daemon.process_, "sim-" + daemon.instance_)),
         broker(around.cluster.open_broker(daemon.process_)),
         pace(around.cluster, daemon.process_),
-        pipeline(pipeline_rules(around, "sim-" + daemon.instance_), simulation_decoder(), epochs),
+        pipeline(pipeline_rules(around, "sim-" + daemon.instance_, ++around.processes),
+                 simulation_decoder(), epochs),
         model(*broker, topic(OutputTopic::kModel), epochs),
         restorer(
             {*broker, pace, SimCluster::kInput, topic(OutputTopic::kChangelog),

@@ -32,6 +32,7 @@ struct SimSurroundings {
   Breach breach;
   SimLimits limits;
   bool own_epochs = false;
+  int processes = 0;  // that ever began
 };
 
 class SimDaemon {

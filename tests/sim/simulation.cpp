@@ -405,11 +405,12 @@ void Simulation::check_transactions(std::int32_t partition) {
     last = std::move(*meta);
   }
   const CommittedOffset offset = cluster_.group().committed(partition);
-  if (offset.next_offset != last.next_offset ||
-      offset.metadata != offset_metadata({last.txn_seq, last.writer})) {
+  const auto mark = offset_mark(offset.metadata);
+  if (offset.next_offset != last.next_offset || !mark || mark->txn_seq != last.txn_seq ||
+      mark->writer != last.writer) {
     breach("P1: the group's offset " + std::to_string(offset.next_offset.value_or(-1)) + " '" +
-           offset.metadata + "' is not META's " + std::to_string(last.next_offset) + " '" +
-           offset_metadata({last.txn_seq, last.writer}) + "'" + where);
+           offset.metadata + "' is not META's " + std::to_string(last.next_offset) + " of " +
+           std::to_string(last.txn_seq) + '/' + last.writer + where);
   }
 }
 
