@@ -89,6 +89,7 @@ def figures(run):
             "faults": dict(sorted(kinds.items())), "records": run.verdict.records(),
             "events": run.reader.count(), "epochs": run.verdict.epochs,
             "stores": sum(run.stores.equal.values()), **found,
+            "unknown outcomes": run.unknown, "writers fenced": run.fenced,
             "parked": len(run.parked), "unexpected exits": len(run.unexpected),
             "longest standstill s": round(run.sampler.longest().seconds, 1)}
 

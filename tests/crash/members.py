@@ -100,3 +100,7 @@ class Member:
     def parked(self):
         """Lines of its logs that say so."""
         return [line for daemon in self.daemons for line in PARKED.findall(daemon.log())]
+
+    def count(self, words):
+        """Lines of its logs with these words."""
+        return sum(daemon.log().count(words) for daemon in self.daemons)

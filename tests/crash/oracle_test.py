@@ -256,7 +256,7 @@ class SeedTest(unittest.TestCase):
     def test_the_counts_asked_for(self):
         kinds = [fault.kind for fault in schedule(7, 20, 5, 3)[0]]
         self.assertEqual((kinds.count("kill"), kinds.count("join") + kinds.count("leave")), (20, 5))
-        for kind in ("sleep", "broker", "cut", "stall", "delay", "late", "unanswered"):
+        for kind in ("sleep", "broker", "cut", "stall", "delay", "late", "unanswered", "silent"):
             self.assertIn(kind, kinds)
 
     def test_malformed_records_say_what_they_are(self):

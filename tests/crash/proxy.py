@@ -12,6 +12,8 @@ Told by lines of JSON on standard input; what was done is told by a line of JSON
                                                                off; the broker gets it so much later
     {"fault": "unanswered", "keys": [26]}                      the next such request is handed on, and its
                                                                client cut off before the answer
+    {"fault": "silent", "keys": [26], "seconds": 12}           it is handed on, and its client waits so long
+                                                               for an answer that does not come
 
 `pick` in [0, 1) chooses among the connections in use; keys are those of Kafka's protocol.
 """
@@ -24,7 +26,7 @@ import sys
 HEADER = struct.Struct(">ih")  # length of what follows, and the first of it: the request's key
 LENGTH_BYTES = 4
 IN_USE_SECONDS = 2
-ARMED_SECONDS = 6  # after that a fault that met no such request is off
+ARMED_SECONDS = 20  # after that a fault that met no such request is off
 COLLECT_SECONDS = 0.5  # for the rest of a request that is kept
 BROKER_READS_SECONDS = 2  # what was handed on late, or is not answered
 
@@ -167,6 +169,9 @@ class Link:
         """The request is kept, or handed on, whole: then the client is cut off."""
         loop = asyncio.get_running_loop()
         self.fault["key"] = self.fault.pop("keys")
+        if self.fault["fault"] == "silent":
+            loop.call_later(self.fault["seconds"], self.cut)
+            return
         until = loop.time() + COLLECT_SECONDS
 
         def look():
@@ -235,8 +240,8 @@ class Proxy:
             if key in fault["keys"]:
                 del self.armed[n]
                 told = {**fault, "keys": key}
-                if fault["fault"] == "unanswered":
-                    self.tell({"fault": "unanswered", "key": key})
+                if fault["fault"] != "late":
+                    self.tell({"fault": fault["fault"], "key": key})
                 return told
         return None
 

@@ -26,16 +26,22 @@ PARTITIONS = 6
 MEMBERS = (2, 5)  # no more leave, no more join
 MEMBERS_AT_FIRST = 3
 TICK_SECONDS = 0.02
+UNKNOWN = "a transaction's outcome is unknown; resolving"  # as the daemons say it
+FENCED = "an open transaction hides the changelog's end: fencing its writer"
 BROKER_EXIT = 3  # a daemon that finds no broker at its start says so and ends: whoever keeps it tries again
 WARM_SECONDS = 90
 WARM_RECORDS = 1000
 BROKER_SECONDS = 120
+HARM_SECONDS = 300  # later than planned a fault must be possible
 REST_SECONDS = 300
 REST_RECORDS_SECONDS = 60  # about so long records are fed beside the faults
 FEED_SECONDS = 180
 QUIET_SECONDS = 3
 READ_SECONDS = 120
-OUTLIVES_RESTART_MS = 30_000
+OF_CONNECTIONS = ("cut", "stall", "delay", "late", "unanswered", "silent")
+TRANSACTION_MS = 5_000  # so long a daemon waits for the end of one, that it lives to see it
+OUTLIVES_RESTART_MS = 15_000
+SILENT_SECONDS = 2  # more than that
 DECIDED_SECONDS = 0.4  # in which the brokers finish what was asked of them, see Cluster.forgets_markers
 AGAIN_SECONDS = 1.0  # a member that ended by itself is started again after so long
 
@@ -74,8 +80,9 @@ class Run:
         self.members = []
         self.settings = {**self.application.daemon.settings, "clock": clock, "workers": workers,
                          "brokers": cluster.proxied}
-        if cluster.forgets_markers:  # nor may a dead member's transaction time out while it starts again
-            self.settings["kafka.transaction.timeout.ms"] = OUTLIVES_RESTART_MS
+        # Nor may a dead member's transaction time out while that broker starts again.
+        self.transaction_ms = OUTLIVES_RESTART_MS if cluster.forgets_markers else TRANSACTION_MS
+        self.settings["kafka.transaction.timeout.ms"] = self.transaction_ms
         cluster.tell = self.note
         test.addCleanup(self.end)
         self.feed = self.start_feed(rate)
@@ -175,7 +182,9 @@ class Run:
     def do(self, fault):
         """False: not possible now, to be tried again."""
         how = fault.how
-        if fault.kind in ("cut", "stall", "delay", "late", "unanswered"):
+        if fault.kind == "silent":
+            how = {**how, "seconds": self.transaction_ms / 1000 + SILENT_SECONDS}
+        if fault.kind in OF_CONNECTIONS:
             self.cluster.proxy.do({"fault": fault.kind, **how})
             return True
         return getattr(self, "do_" + fault.kind)(how)
@@ -216,18 +225,17 @@ class Run:
 
     def do_join(self, how):
         if len(self.ours()) >= MEMBERS[1]:
-            return False
+            return self.do_leave(how)
         self.join()
         self.note({"fault": "join", "member": self.members[-1].number})
         return True
 
     def do_leave(self, how):
-        """For good, or (stay) for a restart."""
-        stays = how["on_stop"] == "stay"
-        candidates = [m for m in self.members if m.working() and m.on_stop == how["on_stop"]]
-        member = self.pick(candidates, how)
-        if member is None or (not stays and len(self.ours()) <= MEMBERS[0]):
+        """For good, or for a restart: as the member keeps it, but somebody has to stay."""
+        member = self.pick([m for m in self.members if m.working()], how)
+        if member is None:
             return False
+        stays = member.on_stop == "stay" or len(self.ours()) <= MEMBERS[0]
         member.back_in = how["seconds"] if stays else None
         member.terminate(time.monotonic())
         self.note({"fault": "restart" if stays else "leave", "member": member.number})
@@ -300,6 +308,7 @@ class Run:
         said_at = begin
         while waiting:
             now = time.monotonic()
+            assert now - begin < self.seconds + HARM_SECONDS, f"could not be done: {list(waiting)}\n{self.logs()}"
             due = [f for f in itertools.takewhile(lambda f: f.at <= now - begin, waiting)]
             for fault in due:
                 waiting.popleft()
@@ -379,12 +388,11 @@ class Run:
         self.verdict.check(self.clock, self.reader.events)
         self.check_stores()
         self.parked = [line for member in self.members for line in member.parked()]
+        self.unknown = sum(member.count(UNKNOWN) for member in self.members)
+        self.fenced = sum(member.count(FENCED) for member in self.members)
 
     def check_stores(self):
         self.stores = Stores(self.findings, self.directory, self.verdict.table)
-        if not self.stores.can_ask():
-            self.say("this segmentd has no command `state`: its stores are not looked at")
-            return
         for member in self.members:
             if member.state.is_dir():
                 self.stores.check({**member.settings, "brokers": self.cluster.direct})

@@ -2,7 +2,7 @@
 import collections
 import random
 
-SECONDS_PER_KILL = 2.5
+SECONDS_PER_KILL = 3
 SESSION_SECONDS = 6
 
 # Requests of Kafka's protocol that are worth losing, delaying or sending late, each as often as it stands
@@ -10,11 +10,13 @@ SESSION_SECONDS = 6
 # SyncGroup, OffsetFetch.
 REQUESTS = [26, 26, 26, 26, 0, 0, 0, 28, 28, 24, 25, 22, 11, 14, 9]
 
+END_TXN = 26
+
 Fault = collections.namedtuple("Fault", "at kind how")
 
 # What becomes of a killed member, each as often as it stands here: the same again at once, or after its
 # session has ended, or without its state; or another member with an identity of its own.
-FATES = ["again"] * 5 + ["later"] + ["lost"] * 2 + ["replaced"] * 2
+FATES = ["again"] * 7 + ["later", "lost", "replaced"]
 
 
 def fate(chance):
@@ -40,8 +42,7 @@ def schedule(seed, kills, rebalances, brokers):
         "seconds": chance.uniform(SESSION_SECONDS + 1, SESSION_SECONDS + 5)})
     for n in range(rebalances):
         joins = n % 2 == 0
-        some(1, "join" if joins else "leave",
-             lambda: {"on_stop": chance.choice(("leave", "leave", "stay")), "seconds": chance.uniform(0, 4)})
+        some(1, "join" if joins else "leave", lambda: {"seconds": chance.uniform(0, 4)})
     some(max(1, kills // (20 if brokers == 1 else 12)), "broker", lambda: {
         "seconds": chance.uniform(0, 2 if brokers == 1 else 10)})
     some(kills // 4, "cut", dict)
@@ -49,4 +50,5 @@ def schedule(seed, kills, rebalances, brokers):
     some(kills // 5, "delay", lambda: {"seconds": chance.uniform(1, 8), "by": chance.uniform(0.02, 0.5)})
     some(kills // 3, "late", lambda: {"keys": [chance.choice(REQUESTS)], "seconds": chance.uniform(0.1, 6)})
     some(kills // 3, "unanswered", lambda: {"keys": [chance.choice(REQUESTS)]})
+    some(max(2, kills // 5), "silent", lambda: {"keys": [END_TXN]})
     return sorted(faults, key=lambda fault: fault.at), seconds

@@ -14,6 +14,14 @@ TIMEOUT_SECONDS = 2
 Standstill = collections.namedtuple("Standstill", "seconds partition until")
 
 
+def answer_of(ask):
+    """None = the brokers do not answer now. What was true a while ago, an end, still is a bound."""
+    try:
+        return ask()
+    except KafkaException:
+        return None
+
+
 class Watch:
     """Of one partition: told its offset, its end and the time again and again. No clock of its own."""
 
@@ -66,24 +74,26 @@ class Sampler:
             if self.can_work():
                 worked += now - last
             last = now
-            try:
-                if now - ends_at > ENDS_EVERY_SECONDS:
-                    self.read_ends()
-                    ends_at = now
-                offsets = self.offsets()
-            except KafkaException:  # no answer: the next look sees it
+            if now - ends_at > ENDS_EVERY_SECONDS:
+                ends_at = now
+                self.ends = answer_of(self.read_ends) or self.ends
+            offsets = answer_of(self.offsets)
+            if not self.ends or not offsets:  # no answer: the next look sees it
                 continue
             for watch in self.watches:
                 watch.look(offsets[watch.partition], self.ends[watch.partition], worked, time.time())
             worked = 0.0
 
     def read_ends(self):
+        self.consumer.list_topics(self.topic, TIMEOUT_SECONDS)  # who leads its partitions now
+        ends = {}
         for watch in self.watches:
             where = TopicPartition(self.topic, watch.partition)
             found = self.consumer.get_watermark_offsets(where, TIMEOUT_SECONDS)
             if found is None:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-            self.ends[watch.partition] = found[1]
+            ends[watch.partition] = found[1]
+        return ends
 
     def offsets(self):
         asked = [TopicPartition(self.topic, watch.partition) for watch in self.watches]

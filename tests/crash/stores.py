@@ -35,10 +35,6 @@ class Stores:
         self.table = table
         self.equal = {}  # partition: how many stores were compared, and are as the changelog is
 
-    @staticmethod
-    def can_ask():
-        return run([harness.SEGMENTD, "state", "--help"]).returncode == 0
-
     def check(self, settings):
         done = ask(settings, "show", "--json")
         assert done.stdout, f"exit code {done.returncode}: {done.stderr}"

@@ -56,8 +56,9 @@ class KafkaTopics:
         for done in self.admin.alter_configs([change]).values():
             done.result(TIMEOUT_SECONDS)
 
-    def partitions(self, topic):
-        found = self.admin.list_topics(topic, TIMEOUT_SECONDS).topics[topic]
+    def partitions(self, topic, client=None):
+        """`client` learns by it who leads them now: by itself it goes on asking who did."""
+        found = (client or self.admin).list_topics(topic, TIMEOUT_SECONDS).topics[topic]
         assert found.error is None, f"{topic}: {found.error}"
         return sorted(found.partitions)
 
@@ -76,7 +77,7 @@ class KafkaTopics:
     def ends(self, topic):
         """{partition: offset behind its last record}, open transactions included."""
         return {p: self.watermarks.get_watermark_offsets(TopicPartition(topic, p), TIMEOUT_SECONDS)[1]
-                for p in self.partitions(topic)}
+                for p in self.partitions(topic, self.watermarks)}
 
     def committed(self, group, topic):
         """{partition: the group's committed offset}; 0 where there is none. An offset in a transaction
