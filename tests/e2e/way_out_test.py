@@ -16,7 +16,7 @@ from confluent_kafka.admin import NewPartitions  # noqa: E402
 from documents import check_histories, check_same_table, newest  # noqa: E402
 from harness import Application, metrics_of  # noqa: E402
 from instants import SECOND_MS, now_ms, rfc3339  # noqa: E402
-from kafka_topics import TIMEOUT_SECONDS  # noqa: E402
+from kafka_topics import TIMEOUT_SECONDS, KafkaTopics  # noqa: E402
 from one_customer import SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
 from waiting import until  # noqa: E402
 
@@ -101,7 +101,10 @@ class AnotherApplicationIdTest(OneCustomerAPartition):
                         "partitions of the input is '3', the state was made under '2'")
 
     def check_new_id(self):
-        self.send(self.old, 2, range(7))
+        fresh = KafkaTopics(self.old.kafka.brokers)  # which knows of the new partition
+        self.addCleanup(fresh.close)
+        for n in range(7):
+            fresh.send(self.old.input, b"c2", order(n, "c2"), 2)
         new = self.read_once_more()
         self.assertEqual([self.frequency(new, customer) for customer in ("c0", "c1", "c2")], [50, 50, 7])
 
