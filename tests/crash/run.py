@@ -3,7 +3,7 @@ import collections
 import heapq
 import itertools
 import json
-import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -168,7 +168,7 @@ class Run:
                 self.complain(member, f"ended by itself, exit code {code}")
             self.start_later(member, AGAIN_SECONDS)
             return
-        if code != 0:
+        if code != 0 and not (code == -signal.SIGTERM and not member.has_begun()):
             self.complain(member, f"TERM: exit code {code}")
         member.terminating_since = None
         if member.back_in is not None:
