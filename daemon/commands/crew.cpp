@@ -105,8 +105,9 @@ int Crew::work(int worker) {
   auto log = kafka::open_transaction_log(parts_.client, options);
   if (!log) return fail_logged(log.error(), exit_code(log.error()));
   working_ = true;
-  Pipeline pipeline(pipeline_rules(settings, member, parts_.partitions), std::move(*decoder),
-                    parts_.epochs);
+  PipelineRules pipeline_rules_here = pipeline_rules(settings, member, parts_.partitions);
+  pipeline_rules_here.partition.process = parts_.new_uuid().substr(0, 8);
+  Pipeline pipeline(std::move(pipeline_rules_here), std::move(*decoder), parts_.epochs);
   RestoreThreads restorer(
       {parts_.broker, steady_pace(), settings.input.topic(), settings.changelog_topic(),
        settings.model_topic(), pipeline.partition_rules(), parts_.epochs, member,
@@ -115,7 +116,8 @@ int Crew::work(int worker) {
          return how == GivenUp::kDeleted ? parts_.stores.remove(p)
                                          : parts_.stores.set_aside(p, std::chrono::seconds(0));
        },
-       parts_.new_uuid, wall_now, [this] { return parts_.model_reader.position(); }},
+       parts_.new_uuid, wall_now, [this] { return parts_.model_reader.position(); },
+       parts_.deletions_kept},
       static_cast<int>(settings.limits.restores()));
   kafka::SourceOptions source;
   source.topic = settings.input.topic();

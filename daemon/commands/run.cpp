@@ -149,6 +149,7 @@ class Run {
   std::optional<StateDir> directory_;
   std::string process_;  // what the names of its workers begin with
   std::int32_t partitions_ = 0;
+  milliseconds deletions_kept_{0};  // by the changelog
   kafka::ClientSettings client_;
   std::unique_ptr<Broker> broker_;
   Epochs epochs_;
@@ -196,6 +197,7 @@ int Run::prepare_topics() {
     return fail_logged({Errc::kUnavailable, text}, kExitBroker);
   }
   partitions_ = report->input_partitions;
+  deletions_kept_ = milliseconds(report->deletions_kept_ms);
   topic_watch_ = watch_topics(settings_, std::move(*admin), *report, metrics_);
   return kExitClean;
 }
@@ -217,9 +219,10 @@ int Run::work(std::atomic<bool>& stop) {
   const RocksEnvironment rocks(rocks_options(settings_, partitions_));
   PartitionStores stores(*directory_, rocks, settings_.state_keep(),
                          std::chrono::steady_clock::now);
-  Crew crew({settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_,
-             process_, partitions_, random_uuid, [this] { return has_room(settings_); }},
-            stop, working_);
+  Crew crew(
+      {settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_, process_,
+       partitions_, deletions_kept_, random_uuid, [this] { return has_room(settings_); }},
+      stop, working_);
   while (!crew.wait(kLookAfterStores)) {
     for (const std::int32_t p : stores.remove_left()) {
       observe::log_line(LogLevel::kInfo, "removed the directory of a partition that went elsewhere",

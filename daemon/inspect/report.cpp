@@ -67,11 +67,12 @@ std::string transaction_text(const Meta& meta) {
 void write_meta(Lines& lines, const Meta& meta) {
   lines.line("transaction", transaction_text(meta));
   lines.line("next input offset", std::to_string(meta.next_offset));
-  lines.line("last applied", meta.last_applied.offset < 0
-                                 ? "nothing"
-                                 : "offset " + std::to_string(meta.last_applied.offset) +
-                                       ", sent " +
-                                       format_rfc3339(Instant{meta.last_applied.timestamp_ms}));
+  const LastApplied& last = meta.last_applied;
+  std::string applied = last.offset < 0 ? "nothing" : "offset " + std::to_string(last.offset);
+  if (last.offset >= 0 && last.timestamp_ms >= 0) {
+    applied += ", sent " + format_rfc3339(Instant{last.timestamp_ms});
+  }
+  lines.line("last applied", applied);
   lines.line("epoch", meta.epoch == 0 ? "none" : std::to_string(meta.epoch));
   lines.line("clock", or_dash(meta.clock));
   lines.line("store uuid", meta.store_uuid);

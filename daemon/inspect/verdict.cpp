@@ -198,8 +198,8 @@ void Judge::group_and_meta(const Meta& meta) {
   if (!mark) {
     unsafe(offset + " does not say which transaction it belongs to ('" + after.metadata +
            "'): somebody set it by hand. Put " + text(meta.next_offset) +
-           " back, with the metadata '" + offset_metadata({meta.txn_seq, meta.writer}) + "', or " +
-           kNewApplication);
+           " back, with the metadata '" + offset_metadata({meta.txn_seq, meta.writer, {}}) +
+           "', or " + kNewApplication);
     return;
   }
   const auto earlier = offset_mark(before.metadata);
@@ -219,7 +219,7 @@ void Judge::group_and_meta(const Meta& meta) {
            ", the state ends with " + transaction(meta.txn_seq, meta.writer) + " at offset " +
            text(meta.next_offset) +
            ". Somebody set the offset by hand: put it back, with the metadata '" +
-           offset_metadata({meta.txn_seq, meta.writer}) + "', or " + kNewApplication);
+           offset_metadata({meta.txn_seq, meta.writer, {}}) + "', or " + kNewApplication);
   }
 }
 

@@ -5,7 +5,9 @@
 namespace segmentd {
 
 std::string offset_metadata(const OffsetMark& mark) {
-  return std::to_string(mark.txn_seq) + "/" + mark.writer;
+  std::string text = std::to_string(mark.txn_seq) + "/" + mark.writer;
+  if (!mark.process.empty()) text += "#" + mark.process;
+  return text;
 }
 
 std::optional<OffsetMark> offset_mark(std::string_view metadata) {
@@ -16,6 +18,10 @@ std::optional<OffsetMark> offset_mark(std::string_view metadata) {
   if (stop == end) return mark;
   if (*stop != '/') return std::nullopt;
   mark.writer.assign(stop + 1, end);
+  if (const auto at = mark.writer.rfind('#'); at != std::string::npos) {
+    mark.process = mark.writer.substr(at + 1);
+    mark.writer.resize(at);
+  }
   return mark;
 }
 

@@ -2,7 +2,8 @@
 //
 // The transaction's number alone does not tell: a member that slept while another took its
 // partition over finds the other's transaction under the very number of its own, which was aborted.
-// Hence the writer stands beside it.
+// Hence the writer stands beside it; and the process, for a copy of a process that was frozen for a
+// while finds those of its successor under its own name.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,11 @@ namespace segmentd {
 struct OffsetMark {
   std::int64_t txn_seq = 0;  // META's
   std::string writer;        // transactional.id; empty = not said
+  std::string process = {};  // of those that bore this id one after the other; empty = not said
   bool operator==(const OffsetMark&) const = default;
 };
 
-/// `<txn_seq>/<writer>`.
+/// `<txn_seq>/<writer>`, and `#<process>` where it is said; a process has no '#' in it.
 std::string offset_metadata(const OffsetMark& mark);
 /// nullopt = no metadata of ours: the offset was set by hand, or by another program.
 std::optional<OffsetMark> offset_mark(std::string_view metadata);

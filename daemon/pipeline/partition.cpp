@@ -50,7 +50,7 @@ Result<void> Partition::restore(const std::string& new_uuid) {
   }
   meta_.input_topic = rules_.input_topic;
   meta_.fingerprint = rules_.fingerprint;
-  restored_mark_ = {meta_.txn_seq, meta_.writer};
+  restored_mark_ = {meta_.txn_seq, meta_.writer, {}};
   meta_.writer = rules_.writer;
   encode_.store_uuid = meta_.store_uuid;
   next_to_hold_ = meta_.next_offset;
@@ -152,7 +152,8 @@ Result<CachedRow*> Partition::row_of(const std::string& customer_id) {
 // --- committing ---
 
 InputOffset Partition::offset() const {
-  return {number_, meta_.next_offset, offset_metadata({meta_.txn_seq + 1, meta_.writer})};
+  return {number_, meta_.next_offset,
+          offset_metadata({meta_.txn_seq + 1, meta_.writer, rules_.process})};
 }
 
 Result<void> Partition::put_all(OutputSink& sink, Instant wall) {

@@ -46,6 +46,7 @@ struct PartitionRules {
   std::string input_topic;
   std::string fingerprint;
   std::string writer;    // transactional.id
+  std::string process;   // tells this process from others of that id, before and after: offset_mark
   EncodeContext encode;  // store_uuid is filled in by the partition
 };
 

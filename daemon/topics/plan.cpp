@@ -213,9 +213,12 @@ void Judge::judge_own(const kafka::TopicDescription& topic) {
   const auto in_sync = number_of(topic, "min.insync.replicas");
   if (in_sync && topic.replication > 0 && *in_sync > topic.replication) {
     problem("has " + std::to_string(topic.replication) + " replicas, but min.insync.replicas = " +
-            std::to_string(*in_sync) + ": no write would ever be acknowledged");
+            std::to_string(*in_sync) + ": brokers may acknowledge no write");
   }
   const auto deletions_kept = number_of(topic, "delete.retention.ms");
+  if (finding().role == TopicRole::kChangelog && deletions_kept) {
+    report_.deletions_kept_ms = *deletions_kept;
+  }
   if (is_compacted(finding().role) && deletions_kept && *deletions_kept < kDeletionsKeptMs) {
     note(" has delete.retention.ms = " + std::to_string(*deletions_kept) +
          ", below a day: a reader that was away for longer than that may miss deletions");

@@ -6,6 +6,7 @@ import time
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition  # noqa: E402
 from documents import check_histories  # noqa: E402
 from harness import OwnBroker  # noqa: E402
 from one_customer import SECONDS, OneCustomerAPartition, order  # noqa: E402
@@ -35,22 +36,6 @@ class TroubleTest(OneCustomerAPartition):
 
 
 class SharedBrokerTest(TroubleTest):
-    def test_not_enough_replicas(self):
-        application = self.begin("replicas")
-        changelog = application.name + "-changelog"
-        application.daemon.start(topics__check_every="1s").wait_active(2)
-        application.kafka.configure(changelog, cleanup_policy="compact", min_insync_replicas="2")
-        for partition in range(2):
-            self.send(application, partition, range(50, 60))
-        application.daemon.wait_for(r"(?i)not enough in-sync replicas|NOT_ENOUGH_REPLICAS")
-        application.daemon.wait_for(rf"topic {changelog} \(changelog\) has 1 replicas, but min.insync.replicas = 2")
-        until(lambda: application.daemon.get("/readyz")[0] == 503, SECONDS, application.daemon.log_end)
-        self.assertEqual(application.daemon.get("/healthz")[0], 200)  # a restart would not help
-        self.assertEqual(application.progress(), 100)
-        application.kafka.configure(changelog, cleanup_policy="compact", min_insync_replicas="1")
-        self.check_everything_once(application, [60, 60])
-        self.check_no_hurry(application, SECONDS)
-
     def test_an_output_topic_deleted(self):
         application = self.begin("deleted", partitions=1)
         application.daemon.start(topics__check_every="1s").wait_active()
@@ -61,6 +46,63 @@ class SharedBrokerTest(TroubleTest):
         self.assertEqual(application.progress(), 50)
         application.daemon.start()  # makes it anew
         self.check_everything_once(application, [51])
+
+
+SECOND_NODE = """
+process.roles=broker
+node.id=2
+listeners=PLAINTEXT://127.0.0.1:{port}
+controller.quorum.voters=1@127.0.0.1:{controller}
+"""
+
+
+class TwoBrokersTest(TroubleTest):
+    def setUp(self):
+        self.first = OwnBroker()
+        self.second = OwnBroker()
+        for broker in (self.first, self.second):
+            self.addCleanup(broker.close)
+        self.second.properties.write_text(SECOND_NODE.format(port=self.second.port,
+                                                             controller=self.first.controller_port))
+
+    def have_coordinators(self):
+        """The topics of groups and transactions, which have one copy here, are made by their first use."""
+        client = {"bootstrap.servers": self.first.address}
+        Producer({**client, "transactional.id": "first"}).init_transactions(SECONDS)
+        consumer = Consumer({**client, "group.id": "first"})
+
+        def answers():
+            try:
+                return consumer.committed([TopicPartition("none", 0)], SECONDS)
+            except KafkaException:  # the coordinator is being made
+                return None
+
+        try:
+            until(answers, SECONDS, "no group coordinator")
+        finally:
+            consumer.close()
+
+    def test_not_enough_replicas(self):
+        self.first.start()
+        self.have_coordinators()
+        application = self.application("replicas", brokers=self.first.address,
+                                       topics__replication_factor=2, topics__min_insync_replicas=2)
+        self.second.start()
+        for partition in range(2):
+            self.send(application, partition, range(50))
+        application.daemon.start()
+        application.wait_until_consumed()
+        self.second.kill()
+        for partition in range(2):
+            self.send(application, partition, range(50, 60))
+        until(lambda: "a commit is overdue" in application.daemon.get("/readyz")[1], BACK_SECONDS,
+              application.daemon.log_end)
+        application.daemon.wait_for(r"outcome is unknown; resolving|transaction aborted", BACK_SECONDS)
+        self.assertEqual(application.daemon.get("/healthz")[0], 200)  # a restart would not help
+        self.assertEqual(application.progress(), 100)
+        self.check_no_hurry(application, SECONDS)
+        self.second.start()
+        self.check_everything_once(application, [60, 60])
 
 
 class OwnBrokerTest(TroubleTest):

@@ -1,5 +1,5 @@
-// One process of the daemon in the simulation: the real worker, pipeline and restore over the cluster
-// in memory, on one thread; with a state directory that outlives it.
+// One process of the daemon in the simulation: the real worker, pipeline and restore over the
+// cluster in memory, on one thread; with a state directory that outlives it.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,7 @@ struct SimSurroundings {
   Breach breach;
   SimLimits limits;
   bool own_epochs = false;
+  int processes = 0;  // that ever began
 };
 
 class SimDaemon {
@@ -41,6 +42,7 @@ class SimDaemon {
 
   /// For people: the instance, and which of those that bear it.
   std::string name() const { return instance_ + "#" + std::to_string(process_.number); }
+  int number() const { return process_.number; }
   bool alive() const { return life_ != nullptr; }
   /// Rounds of it are on the stack.
   bool busy() const { return busy_; }
@@ -65,6 +67,7 @@ class SimDaemon {
  private:
   struct Life;
 
+  void check_held();
   void guarded(const std::function<void()>& act);
   Result<std::unique_ptr<Source>> join(RebalanceListener& listener);
   Result<std::unique_ptr<Store>> open_store(std::int32_t partition);
@@ -76,6 +79,7 @@ class SimDaemon {
   std::map<std::int32_t, SimDisk> disks_;
   bool busy_ = false;
   bool fenced_ = false;
+  std::size_t rounds_over_ = 0;  // in a row, with more than the limit held
   std::unique_ptr<Life> life_;
 };
 

@@ -72,8 +72,8 @@ void SimStore::apply(std::span<const RowWrite> rows, const Position& position) {
   (void)rows_.write(rows, position);
 }
 
-/// P2: every row is one that was committed; and where a transaction ends, or the changelog is said to
-/// be held to its end, the rows are those of that moment and of no other.
+/// P2: every row is one that was committed; and where a transaction ends, or the changelog is said
+/// to be held to its end, the rows are those of that moment and of no other.
 void SimStore::check(std::span<const RowWrite> rows, const Position& position) {
   RowsHash after = hash_;
   for (const RowWrite& row : rows) {

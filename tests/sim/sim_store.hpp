@@ -1,6 +1,6 @@
 // The state directory of one partition in one process: a disk that outlives the process and after a
-// crash holds some prefix of what was written, and the store over it, which fails as fate says and is
-// held against the changelog at every write (P2).
+// crash holds some prefix of what was written, and the store over it, which fails as fate says and
+// is held against the changelog at every write (P2).
 #pragma once
 
 #include <cstdint>

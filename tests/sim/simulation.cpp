@@ -11,10 +11,12 @@
 namespace segmentd::test {
 namespace {
 
-constexpr std::size_t kDepthMax = 2;        // interludes within interludes
-constexpr int kCalmRoundsMax = 4'000;       // of everybody, until all is consumed
-constexpr int kPatientRounds = 1'000;       // then what may be parked is restarted by hand
-constexpr std::int64_t kAsleepMs = 8'000;   // longer than a session
+constexpr std::size_t kDepthMax = 2;       // interludes within interludes
+constexpr int kCalmRoundsMax = 4'000;      // of everybody, until all is consumed
+constexpr int kPatientRounds = 1'000;      // then what may be parked is restarted by hand
+constexpr std::int64_t kAsleepMs = 8'000;  // longer than a session
+/// Shorter and longer than a session, a transaction's time-out and the time between polls.
+constexpr std::initializer_list<std::uint64_t> kSleepsMs = {3'000, 8'000, 8'000, 15'000, 70'000};
 constexpr std::size_t kBreachesMax = 5;
 
 std::uint64_t one_of(Chance& chance, std::initializer_list<std::uint64_t> choices) {
@@ -29,8 +31,8 @@ Simulation::Simulation(const SchedulePlan& plan)
       chance_(plan.seed * 2 + 1),
       cluster_(work_.partitions, plan.seed, *this),
       truth_(work_.partitions),
-      around_{cluster_, truth_, [this](const std::string& what) { breach(what); }, {},
-              plan.own_epochs},
+      around_{
+          cluster_, truth_, [this](const std::string& what) { breach(what); }, {}, plan.own_epochs},
       placed_(static_cast<std::size_t>(work_.partitions)) {
   cluster_.keep_producer_with_stray = plan.keep_producer_with_stray;
   cluster_.transactions().on_committed = [this](const SimLog& log, const SimRecord& record) {
@@ -88,51 +90,63 @@ unsigned Simulation::at(Door door, int process, unsigned ways) {
   }
   if (calm_) return 0;
   const std::uint64_t call = ++result_.calls;
-  if (plan_.strike) {
-    if (call != plan_.strike->call) return 0;
-    if (plan_.strike->way == -1) {
-      ++result_.crashes;
-      throw Crash{process};
-    }
-    if (plan_.strike->way == -2) {
-      interlude(daemon);
-      return 0;
-    }
-    ++result_.faults;
-    warranted_end_ = warranted_end_ || door == Door::kSetAside;
-    return static_cast<unsigned>(plan_.strike->way);
-  }
-  if (!plan_.rough) {
-    result_.ways.push_back(static_cast<std::uint8_t>(ways));
-    return 0;
-  }
+  if (!plan_.rough) return struck(door, daemon, call, ways);
   if (interlude_one_in_ > 0 && depth_ < kDepthMax && chance_.one_in(interlude_one_in_)) {
     interlude(daemon);
   }
-  if (crash_one_in_ > 0 && chance_.one_in(crash_one_in_)) {
-    ++result_.crashes;
-    throw Crash{process};
-  }
+  if (crash_one_in_ > 0 && chance_.one_in(crash_one_in_)) crash(door, process);
   return fate(door, ways);
+}
+
+unsigned Simulation::struck(Door door, SimDaemon& daemon, std::uint64_t call, unsigned ways) {
+  if (plan_.strikes.empty()) {
+    result_.called.push_back({door, static_cast<std::uint8_t>(ways)});
+    return 0;
+  }
+  for (const SchedulePlan::Strike& strike : plan_.strikes) {
+    if (strike.call != call) continue;
+    if (strike.way == SchedulePlan::kDies) crash(door, daemon.number());
+    if (strike.way > 0) return fault(door, static_cast<unsigned>(strike.way));
+    if (strike.way == SchedulePlan::kSleeps) interlude(daemon);
+    if (strike.way == SchedulePlan::kStray) cluster_.deliver_a_stray();
+  }
+  return 0;
 }
 
 unsigned Simulation::fate(Door door, unsigned ways) {
   if (ways == 0 || fault_one_in_ == 0 || !chance_.one_in(fault_one_in_)) return 0;
-  ++result_.faults;
-  warranted_end_ = warranted_end_ || door == Door::kSetAside;
-  return 1 + static_cast<unsigned>(chance_.below(ways));
+  return fault(door, 1 + static_cast<unsigned>(chance_.below(ways)));
 }
 
-/// Others act and time passes while this one is in the middle of a call; its library's threads go on
-/// or stand still with it.
+unsigned Simulation::fault(Door door, unsigned way) {
+  ++result_.faults;
+  ++result_.struck[static_cast<std::size_t>(door)];
+  // A store that may not be made anew stays parked.
+  warranted_end_ = warranted_end_ || door == Door::kSetAside;
+  if (plan_.tell != nullptr) *plan_.tell << "   fault " << way << '\n';
+  return way;
+}
+
+void Simulation::crash(Door door, int process) {
+  ++result_.crashes;
+  ++result_.struck[static_cast<std::size_t>(door)];
+  if (plan_.tell != nullptr) *plan_.tell << "   crash\n";
+  throw Crash{process};
+}
+
+/// Others act and time passes while this one is in the middle of a call; its library's threads go
+/// on or stand still with it.
 void Simulation::interlude(SimDaemon& daemon) {
   ++depth_;
   ++result_.interludes;
-  const bool struck = plan_.strike.has_value();
+  const bool struck = !plan_.rough;
   const bool asleep = struck || chance_.one_in(2);
   daemon.set_frozen(asleep);
-  const std::int64_t ms = struck || chance_.one_in(4) ? kAsleepMs : chance_.between(0, 500);
-  const std::uint64_t rounds = struck ? 24 : 1 + chance_.below(6);
+  const std::int64_t ms = struck ? kAsleepMs
+                          : chance_.one_in(3)
+                              ? static_cast<std::int64_t>(one_of(chance_, kSleepsMs))
+                              : chance_.between(0, 500);
+  const std::uint64_t rounds = struck || ms > 1'000 ? 24 : 1 + chance_.below(6);
   if (!struck && chance_.one_in(6)) cluster_.group().rebalance(cluster_.now_ms());
   for (std::uint64_t n = 0; n < rounds; ++n) {
     cluster_.pass(ms / static_cast<std::int64_t>(rounds));
@@ -283,8 +297,7 @@ bool Simulation::done() const {
     const auto next = group.committed(p).next_offset;
     if (group.pending(p) || !next || *next <= last_record(p)) return false;
   }
-  return std::all_of(daemons_.begin(), daemons_.end(),
-                     [](const auto& d) { return d->at_rest(); });
+  return std::all_of(daemons_.begin(), daemons_.end(), [](const auto& d) { return d->at_rest(); });
 }
 
 void Simulation::become_calm() {
@@ -372,8 +385,8 @@ SeenPartition Simulation::expected(std::int32_t partition) {
   return straight(placed_[at], forced_epochs(partition));
 }
 
-/// P1: the transactions of a partition follow one another without gap or fork, and the group's offset
-/// is the last one's.
+/// P1: the transactions of a partition follow one another without gap or fork, and the group's
+/// offset is the last one's.
 void Simulation::check_transactions(std::int32_t partition) {
   const std::string where = ", partition " + std::to_string(partition);
   Meta last;
@@ -392,11 +405,12 @@ void Simulation::check_transactions(std::int32_t partition) {
     last = std::move(*meta);
   }
   const CommittedOffset offset = cluster_.group().committed(partition);
-  if (offset.next_offset != last.next_offset ||
-      offset.metadata != offset_metadata({last.txn_seq, last.writer})) {
+  const auto mark = offset_mark(offset.metadata);
+  if (offset.next_offset != last.next_offset || !mark || mark->txn_seq != last.txn_seq ||
+      mark->writer != last.writer) {
     breach("P1: the group's offset " + std::to_string(offset.next_offset.value_or(-1)) + " '" +
-           offset.metadata + "' is not META's " + std::to_string(last.next_offset) + " '" +
-           offset_metadata({last.txn_seq, last.writer}) + "'" + where);
+           offset.metadata + "' is not META's " + std::to_string(last.next_offset) + " of " +
+           std::to_string(last.txn_seq) + '/' + last.writer + where);
   }
 }
 

@@ -2,6 +2,7 @@
 // memory, with faults and crashes, then calm; and what has to be true then.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <iosfwd>
 #include <map>
@@ -24,14 +25,17 @@ struct SchedulePlan {
   int daemons = 1;
   bool own_epochs = false;
   /// Faults, crashes, others' rounds in the middle of a call, rebalances, by chance. Without it
-  /// nothing happens but what `strike` says.
+  /// nothing happens but the strikes.
   bool rough = false;
-  /// At the n-th call (from 1) of all calls something happens: in this way; -1 = the caller dies.
+  /// What happens at the n-th call (from 1) of all calls: it fails in this way (from 1), or:
+  static constexpr int kDies = -1;    // the caller dies there
+  static constexpr int kSleeps = -2;  // for longer than its session, while the others go on
+  static constexpr int kStray = -3;   // requests that went out twice or late arrive
   struct Strike {
     std::uint64_t call = 0;
-    int way = -1;
+    int way = kDies;
   };
-  std::optional<Strike> strike;
+  std::vector<Strike> strikes;
   bool keep_producer_with_stray = false;
   std::ostream* tell = nullptr;  // every call, if not null
 };
@@ -39,7 +43,12 @@ struct SchedulePlan {
 struct ScheduleResult {
   std::vector<std::string> breaches;  // of the invariants; empty = all is well
   std::uint64_t calls = 0;            // through the doors while trouble was allowed
-  std::vector<std::uint8_t> ways;     // of each of these, if asked for
+  struct Call {
+    Door door;
+    std::uint8_t ways;
+  };
+  std::vector<Call> called;                    // each of these, where nothing was to happen
+  std::array<std::uint64_t, kDoors> struck{};  // faults and crashes by door
   std::uint64_t faults = 0;
   std::uint64_t crashes = 0;
   std::uint64_t interludes = 0;  // others acted in the middle of a call
@@ -68,6 +77,9 @@ class Simulation final : public Fates {
   void interlude(SimDaemon& daemon);
   void housekeeping();
   void tell_of(std::string_view meta) const;
+  unsigned struck(Door door, SimDaemon& daemon, std::uint64_t call, unsigned ways);
+  unsigned fault(Door door, unsigned way);
+  [[noreturn]] void crash(Door door, int process);
   unsigned fate(Door door, unsigned ways);
   void become_calm();
   bool done() const;

@@ -3,8 +3,11 @@
 //
 //   SEGMENTD_TEST_SEED=7          only this random schedule
 //   SEGMENTD_TEST_SCHEDULES=N     so many random schedules instead of the suite's
-//   SEGMENTD_TEST_STRIKE=2:164:-1 only this one of EveryCallInTurn: daemons, call, way
+//   SEGMENTD_TEST_STRIKE=2:164:-1 only this one of those struck on purpose: daemons, call, way
 //   SEGMENTD_TEST_VERBOSE=1       every call, and the daemons' own log
+#include "tests/sim/simulation.hpp"
+
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -15,12 +18,11 @@
 #include <gtest/gtest.h>
 
 #include "daemon/observe/log.hpp"
-#include "tests/sim/simulation.hpp"
 
 namespace segmentd::test {
 namespace {
 
-constexpr std::uint64_t kSchedules = 4'000;
+constexpr std::uint64_t kSchedules = 6'000;
 constexpr int kFailuresShown = 5;
 
 class Silence final : public std::streambuf {
@@ -51,6 +53,8 @@ ScheduleResult run(SchedulePlan plan) {
 struct Sum {
   std::uint64_t schedules = 0, failed = 0, calls = 0, faults = 0, crashes = 0, interludes = 0,
                 rebalances = 0, commits = 0, changes = 0;
+  std::array<std::uint64_t, kDoors> struck{};
+  bool quiet = false;  // breaches are what is wanted
 
   void add(const SchedulePlan& plan, const ScheduleResult& result, const std::string& how) {
     ++schedules;
@@ -61,8 +65,9 @@ struct Sum {
     rebalances += result.rebalances;
     commits += result.commits;
     changes += result.changes;
+    for (std::size_t d = 0; d < kDoors; ++d) struck[d] += result.struck[d];
     if (result.breaches.empty()) return;
-    if (++failed > kFailuresShown) return;
+    if (++failed > kFailuresShown || quiet) return;
     std::string all;
     for (const std::string& breach : result.breaches) all += "\n  " + breach;
     ADD_FAILURE() << "seed " << plan.seed << how << all;
@@ -100,7 +105,7 @@ SchedulePlan rough_plan(std::uint64_t seed) {
 void run_rough(bool own_epochs, std::uint64_t schedules) {
   be_silent();
   const std::uint64_t only = number_of("SEGMENTD_TEST_SEED", 0);
-  const std::uint64_t count = number_of("SEGMENTD_TEST_SCHEDULES", schedules);
+  const std::uint64_t count = only != 0 ? 1 : number_of("SEGMENTD_TEST_SCHEDULES", schedules);
   const std::uint64_t first = only != 0 ? only : 1;
   const std::uint64_t last = only != 0 ? only : count;
   Sum sum;
@@ -111,10 +116,13 @@ void run_rough(bool own_epochs, std::uint64_t schedules) {
     sum.add(plan, run(plan), own_epochs ? " (own epochs)" : "");
   }
   sum.print(timer.seconds());
-  if (only != 0) return;
+  if (own_epochs || count < schedules) return;
   EXPECT_GT(sum.faults, count);
   EXPECT_GT(sum.crashes, count / 2);
   EXPECT_GT(sum.interludes, count);
+  for (std::size_t d = 0; d < kDoors; ++d) {
+    EXPECT_GT(sum.struck[d], 0U) << "nothing ever happened at " << word(static_cast<Door>(d));
+  }
 }
 
 TEST(Simulation, WithoutTroubleItIsTheStraightPipeline) {
@@ -132,36 +140,120 @@ TEST(Simulation, WithoutTroubleItIsTheStraightPipeline) {
   }
 }
 
-TEST(Simulation, RandomSchedules) { run_rough(false, kSchedules); }
+TEST(Simulation, RandomSchedules) {
+  run_rough(false, kSchedules);
+}
 
-TEST(Simulation, RandomSchedulesWithAModelOfTheirOwn) { run_rough(true, kSchedules / 4); }
+TEST(Simulation, RandomSchedulesWithAModelOfTheirOwn) {
+  run_rough(true, kSchedules / 6);
+}
+
+std::string told(const SchedulePlan& plan) {
+  std::string text = std::to_string(plan.daemons) + (plan.own_epochs ? "o" : "");
+  for (const auto& strike : plan.strikes) {
+    text += ":" + std::to_string(strike.call) + ":" + std::to_string(strike.way);
+  }
+  return text;
+}
+
+/// Runs one after the other, or only the one that SEGMENTD_TEST_STRIKE names.
+void run_struck(const SchedulePlan& plan, Sum& sum) {
+  const char* only = std::getenv("SEGMENTD_TEST_STRIKE");
+  const std::string how = told(plan);
+  if (only == nullptr || how == only) {
+    sum.add(plan, run(plan), ", SEGMENTD_TEST_STRIKE=" + how);
+  }
+}
+
+SchedulePlan struck_plan(int daemons, bool own_epochs) {
+  SchedulePlan plan;
+  plan.workload = 4 + daemons;
+  plan.daemons = daemons;
+  plan.own_epochs = own_epochs;
+  return plan;
+}
 
 /// For every call of a run: the caller dies there; it sleeps there while its partitions move; it
 /// fails in each of its ways.
 TEST(Simulation, EveryCallInTurn) {
   be_silent();
-  const char* only = std::getenv("SEGMENTD_TEST_STRIKE");
   Sum sum;
   const Timer timer;
-  for (int daemons = 1; daemons <= 2; ++daemons) {
-    SchedulePlan plan;
-    plan.workload = 4 + daemons;
-    plan.daemons = daemons;
+  const std::pair<int, bool> runs[] = {{1, false}, {2, false}, {1, true}};
+  for (const auto& [daemons, own_epochs] : runs) {
+    SchedulePlan plan = struck_plan(daemons, own_epochs);
     const ScheduleResult base = Simulation(plan).run();
     ASSERT_TRUE(base.breaches.empty()) << base.breaches.front();
     for (std::uint64_t call = 1; call <= base.calls; ++call) {
-      for (int way = -2; way <= base.ways[call - 1]; ++way) {
+      for (int way = SchedulePlan::kSleeps; way <= base.called[call - 1].ways; ++way) {
         if (way == 0) continue;
-        const std::string strike = std::to_string(daemons) + ":" + std::to_string(call) + ":" +
-                                   std::to_string(way);
-        if (only != nullptr && strike != only) continue;
-        plan.strike = SchedulePlan::Strike{call, way};
-        sum.add(plan, run(plan), ", SEGMENTD_TEST_STRIKE=" + strike);
+        plan.strikes = {{call, way}};
+        run_struck(plan, sum);
       }
     }
-    plan.strike.reset();
   }
   sum.print(timer.seconds());
+}
+
+bool inside_a_commit(Door door) {
+  return door == Door::kCommit || door == Door::kWriteRecord || door == Door::kSendOffsets ||
+         door == Door::kEndTransaction;
+}
+
+/// W3: a commit fails in each of its ways, and at each of the next calls, until the outcome is
+/// known, the member falls asleep, another takes its partitions over and commits.
+TEST(Simulation, SleepingWhileAnOutcomeIsUnknown) {
+  constexpr std::uint64_t kCalls = 9;
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  SchedulePlan plan = struck_plan(2, false);
+  const ScheduleResult base = Simulation(plan).run();
+  for (std::uint64_t call = 1; call <= base.calls; ++call) {
+    if (!inside_a_commit(base.called[call - 1].door)) continue;
+    for (int way = 1; way <= base.called[call - 1].ways; ++way) {
+      for (std::uint64_t next = call + 1; next <= call + kCalls; ++next) {
+        plan.strikes = {{call, way}, {next, SchedulePlan::kSleeps}};
+        run_struck(plan, sum);
+      }
+    }
+  }
+  sum.print(timer.seconds());
+}
+
+/// A commit's last request went out twice; the copy arrives at any of the next calls, and then the
+/// process dies. TransactionLog::begin() promises that nothing comes of it: without the promise the
+/// next transaction is torn.
+void run_strays(SchedulePlan plan, Sum& sum) {
+  constexpr int kSentTwice = 5;
+  constexpr std::uint64_t kCalls = 40;
+  const ScheduleResult base = Simulation(plan).run();
+  for (std::uint64_t call = 1; call <= base.calls; ++call) {
+    if (base.called[call - 1].door != Door::kEndTransaction) continue;
+    for (std::uint64_t next = call + 1; next <= call + kCalls; ++next) {
+      plan.strikes = {
+          {call, kSentTwice}, {next, SchedulePlan::kStray}, {next + 1, SchedulePlan::kDies}};
+      run_struck(plan, sum);
+    }
+  }
+}
+
+TEST(Simulation, AStrayRequestTearsNothing) {
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  run_strays(struck_plan(2, false), sum);
+  sum.print(timer.seconds());
+}
+
+TEST(Simulation, WithoutTheProducersReplacementItWould) {
+  be_silent();
+  SchedulePlan plan = struck_plan(2, false);
+  plan.keep_producer_with_stray = true;
+  Sum sum;
+  sum.quiet = true;
+  run_strays(plan, sum);
+  EXPECT_GT(sum.failed, 0U);
 }
 
 }  // namespace

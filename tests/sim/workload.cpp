@@ -28,7 +28,8 @@ class Shop {
 
   WorkRecord next() {
     now_ms_ += chance_.between(0, 40) * kMsPerHour;
-    const auto customer = static_cast<std::int32_t>(chance_.below(static_cast<std::uint64_t>(partitions_) * 3));
+    const auto customer =
+        static_cast<std::int32_t>(chance_.below(static_cast<std::uint64_t>(partitions_) * 3));
     const std::string id = "c" + std::to_string(customer);
     WorkRecord record{customer % partitions_, id, {}};
     const std::uint64_t kind = chance_.below(20);
@@ -116,8 +117,8 @@ class Straight {
     settle();
   }
   void take(const PlacedRecord& record) {
-    pipeline_.hold(Message::copy_of(0, record.offset, record.timestamp_ms, record.key,
-                                    record.value));
+    pipeline_.hold(
+        Message::copy_of(0, record.offset, record.timestamp_ms, record.key, record.value));
   }
   SeenPartition end() {
     settle();
@@ -165,8 +166,8 @@ Workload make(std::int32_t number) {
   // Where these customers are: days since an order, few orders, a few hundred pounds.
   made.epoch.mean = {0.02, 0.6, 6.0};
   made.epoch.scale = {0.02, 0.6, 1.0};
-  const std::array<Features, 4> at = {{{0.01, 1.2, 7.2}, {0.01, 0.3, 5.2}, {0.04, 0.9, 6.2},
-                                       {0.06, 0.2, 5.0}}};
+  const std::array<Features, 4> at = {
+      {{0.01, 1.2, 7.2}, {0.01, 0.3, 5.2}, {0.04, 0.9, 6.2}, {0.06, 0.2, 5.0}}};
   for (std::size_t j = 0; j < at.size(); ++j) made.epoch.centroids[j].at = at[j];
   for (std::int32_t p = 0; p < made.partitions; ++p) {
     std::vector<PlacedRecord> placed;

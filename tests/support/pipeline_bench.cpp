@@ -176,7 +176,7 @@ bool Bench::commit() {
   EXPECT_EQ(log_.lines(OutputTopic::kChangelog).back().key, std::string(kMetaKey));
   expect_ok(pipeline_->committed(0, meta_at, wall));
   EXPECT_EQ(offsets[0].metadata,
-            offset_metadata({partition().meta().txn_seq, rules_.partition.writer}));
+            offset_metadata({partition().meta().txn_seq, rules_.partition.writer, {}}));
   tally += partition().tally();
   partition().tally() = {};
   if (meets && fault_ == Fault::kRestart) {

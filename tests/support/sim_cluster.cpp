@@ -14,14 +14,37 @@ constexpr std::array<const char*, kOutputTopics> kNames = {"changes",   "table",
 }  // namespace
 
 const char* word(Door door) {
-  static constexpr std::array<const char*, kDoors> kWords = {
-      "open_source", "poll",      "activate",     "ignore",       "rejoin",
-      "group",       "committed", "leave",        "stay",         "begin",
-      "produce",     "commit",    "write_record", "send_offsets", "end_transaction",
-      "answer",      "abort",     "reopen",       "open_reader",  "read",
-      "watermarks", "partition_count",  "fence",     "open_store",   "get",          "multi_get",
-      "scan",        "write",     "flush",        "close_store",  "set_aside",
-      "sleep"};
+  static constexpr std::array<const char*, kDoors> kWords = {"open_source",
+                                                             "poll",
+                                                             "activate",
+                                                             "ignore",
+                                                             "rejoin",
+                                                             "group",
+                                                             "committed",
+                                                             "leave",
+                                                             "stay",
+                                                             "begin",
+                                                             "produce",
+                                                             "commit",
+                                                             "write_record",
+                                                             "send_offsets",
+                                                             "end_transaction",
+                                                             "answer",
+                                                             "abort",
+                                                             "reopen",
+                                                             "open_reader",
+                                                             "read",
+                                                             "watermarks",
+                                                             "partition_count",
+                                                             "fence",
+                                                             "open_store",
+                                                             "get",
+                                                             "multi_get",
+                                                             "scan",
+                                                             "write",
+                                                             "flush",
+                                                             "set_aside",
+                                                             "sleep"};
   return kWords[static_cast<std::size_t>(door)];
 }
 

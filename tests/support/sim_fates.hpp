@@ -65,7 +65,6 @@ enum class Door : std::uint8_t {
   kScan,
   kWrite,
   kFlush,
-  kCloseStore,
   kSetAside,
   kSleep,
 };

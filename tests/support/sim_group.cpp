@@ -25,8 +25,8 @@ SimGroup::Answer SimGroup::join(const std::string& instance, std::string& member
   const bool there = it != members_.end();
   if (!member.empty() && !there) return Answer::kUnknownMember;
   if (!member.empty() && it->id != member) return Answer::kFencedInstance;
-  // Kinder than a real one: there a partition that was to be taken from a member that died before it
-  // heard of it belongs to nobody until something else makes everybody join.
+  // Kinder than a real one: there a partition that was to be taken from a member that died before
+  // it heard of it belongs to nobody until something else makes everybody join.
   const bool back = there && member.empty() && state_ == State::kStable && all_assigned();
   if (!there) it = members_.insert(members_.end(), Member{});
   it->instance = instance;

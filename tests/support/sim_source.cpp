@@ -89,17 +89,38 @@ void SimSource::handle_assignment(const SimGroup::Partitions& assigned) {
 
 /// Everything is gone already; the listener hears of it at the next poll, behind what it has still
 /// to hear. Seen of librdkafka 2.0.2: it may not call the assignment lost, and then tells of a
-/// revoke; and the generation stays. The member id never does.
+/// revoke; the generation may stay; and it may even join anew before anything is told, so that its
+/// stamp is valid again though the listener still takes for its own what others have.
 void SimSource::lose() {
   membership_ = Membership::kOut;
   member_.clear();
   if (cluster_.chance().one_in(2)) generation_ = -1;
   std::erase_if(calls_, [](const Call& call) { return call.assign; });
   if (parts_.empty()) return;
+  if (cluster_.rough && !fenced_ && cluster_.chance().one_in(3)) {
+    unnoticed_ = true;
+    return;
+  }
   lost_ = cluster_.chance().one_in(2);
   Call call{false, {}};
   for (const auto& [number, part] : parts_) call.partitions.push_back(number);
   calls_.push_back(std::move(call));
+}
+
+/// At the first callback after that; then everything is given back, and it joins once more.
+void SimSource::notice_loss() {
+  unnoticed_ = lost_ = false;
+  calls_.clear();
+  std::vector<std::int32_t> all;
+  for (const auto& [number, part] : parts_) all.push_back(number);
+  serving_ = true;
+  listener_.on_lost(all);
+  serving_ = false;
+  parts_.clear();
+  if (on_answered) on_answered(all);
+  if (!gone() && !member_.empty()) cluster_.group().leave(member_, cluster_.now_ms());
+  member_.clear();
+  membership_ = Membership::kOut;
 }
 
 void SimSource::fence() {
@@ -110,6 +131,7 @@ void SimSource::fence() {
 // --- the caller's thread ---
 
 void SimSource::serve() {
+  if (unnoticed_) return notice_loss();
   const Call call = std::move(calls_.front());
   calls_.pop_front();
   serving_ = true;

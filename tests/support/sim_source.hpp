@@ -60,6 +60,7 @@ class SimSource final : public Source {
   void beat();
   void handle_assignment(const SimGroup::Partitions& assigned);
   void lose();
+  void notice_loss();
   void fence();
   void serve();
   void give_back();
@@ -74,6 +75,7 @@ class SimSource final : public Source {
   std::string member_;
   std::int32_t generation_ = -1;
   bool lost_ = false;
+  bool unnoticed_ = false;  // it is, and nobody was told; we may have joined anew
   bool fenced_ = false;
   bool told_fenced_ = false;
   bool subscribed_ = true;

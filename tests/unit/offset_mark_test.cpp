@@ -8,7 +8,8 @@ namespace {
 
 TEST(OffsetMark, ReadsBackWhatItWrote) {
   for (const OffsetMark& mark :
-       {OffsetMark{1, "shop-a-0"}, OffsetMark{9'000'000'000, "x/y"}, OffsetMark{0, ""}}) {
+       {OffsetMark{1, "shop-a-0"}, OffsetMark{9'000'000'000, "x/y"}, OffsetMark{0, ""},
+        OffsetMark{7, "shop#1-0", "1f3a"}, OffsetMark{7, "shop-a-0", "1f3a"}}) {
     EXPECT_EQ(offset_mark(offset_metadata(mark)), mark);
   }
   EXPECT_EQ(offset_metadata({8, "shop-a-0"}), "8/shop-a-0");
@@ -16,6 +17,7 @@ TEST(OffsetMark, ReadsBackWhatItWrote) {
 
 TEST(OffsetMark, TheSameNumberOfAnotherWriterIsAnotherTransaction) {
   EXPECT_NE(offset_mark("8/shop-a-0"), offset_mark("8/shop-b-0"));
+  EXPECT_NE(offset_mark("8/shop-a-0#1f3a"), offset_mark("8/shop-a-0#77c0"));
 }
 
 TEST(OffsetMark, WhatOthersWriteIsNone) {

@@ -234,6 +234,8 @@ TEST(Topics, DeletionsThatAreSoonForgottenAreNoted) {
   found["shop-changelog"].settings["delete.retention.ms"] = "3600000";
   const TopicReport report = judge(shop(), found);
   EXPECT_TRUE(report.usable()) << joined(report.problems);
+  EXPECT_EQ(report.deletions_kept_ms, 3'600'000);
+  EXPECT_EQ(judge(shop(), sound_topics()).deletions_kept_ms, 86'400'000);
   ASSERT_EQ(report.notes.size(), 1U);
   EXPECT_EQ(report.notes[0],
             "topic shop-changelog has delete.retention.ms = 3600000, below a day: a reader that "

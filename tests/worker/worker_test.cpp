@@ -317,7 +317,7 @@ TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
     for (const InputOffset& o : offsets) {  // while we slept, another went on, to the same number
       const auto mark = offset_mark(o.metadata);
       cluster_.offsets[o.partition] = {o.partition, o.next_offset,
-                                       offset_metadata({mark->txn_seq, "other"})};
+                                       offset_metadata({mark->txn_seq, "other", {}})};
       taken.push_back(o.partition);
       rows_before[o.partition] = stores_[o.partition]->statistics().rows;
     }
