@@ -78,6 +78,10 @@ class Member:
     def let_go(self):
         self.daemon.process.send_signal(signal.SIGCONT)
 
+    def has_begun(self):
+        """It takes signals: before that they end it as they end any process."""
+        return "segmentd starts" in self.daemon.log()
+
     def has_joined(self):
         """The group, since its last start."""
         return " assigned partitions=" in self.daemon.log()
