@@ -7,7 +7,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
-from documents import check_histories, check_same, check_same_table, newest, without_source  # noqa: E402
+from documents import check_histories, check_same, check_same_table, events_of, newest, without_source  # noqa: E402
 from harness import Application, Daemon, metrics_of  # noqa: E402
 from online_retail import check_rows  # noqa: E402
 from waiting import until  # noqa: E402
@@ -46,7 +46,8 @@ class ScalingTest(unittest.TestCase):
         """Each partition by itself is what replay makes of its records, with its epochs where it applied
         them."""
         events = collections.defaultdict(list)
-        for message, event in zip(self.kafka.read(self.application.changes), self.application.events()):
+        messages = self.kafka.read(self.application.changes)
+        for message, event in zip(messages, events_of(messages)):
             events[message.partition].append(event)
         rows = newest(self.application.rows())
         check_rows(rows)
