@@ -35,6 +35,7 @@ Simulation::Simulation(const SchedulePlan& plan)
           cluster_, truth_, [this](const std::string& what) { breach(what); }, {}, plan.own_epochs},
       placed_(static_cast<std::size_t>(work_.partitions)) {
   cluster_.keep_producer_with_stray = plan.keep_producer_with_stray;
+  cluster_.unnoticed_losses = true;
   cluster_.transactions().on_committed = [this](const SimLog& log, const SimRecord& record) {
     for (std::int32_t p = 0; p < work_.partitions; ++p) {
       if (&log != &cluster_.output(OutputTopic::kChangelog, p)) continue;
@@ -92,7 +93,7 @@ unsigned Simulation::at(Door door, int process, unsigned ways) {
   const std::uint64_t call = ++result_.calls;
   if (!plan_.rough) return struck(door, daemon, call, ways);
   if (interlude_one_in_ > 0 && depth_ < kDepthMax && chance_.one_in(interlude_one_in_)) {
-    interlude(daemon);
+    interlude(daemon, chance_.one_in(3));
   }
   if (crash_one_in_ > 0 && chance_.one_in(crash_one_in_)) crash(door, process);
   return fate(door, ways);
@@ -107,7 +108,8 @@ unsigned Simulation::struck(Door door, SimDaemon& daemon, std::uint64_t call, un
     if (strike.call != call) continue;
     if (strike.way == SchedulePlan::kDies) crash(door, daemon.number());
     if (strike.way > 0) return fault(door, static_cast<unsigned>(strike.way));
-    if (strike.way == SchedulePlan::kSleeps) interlude(daemon);
+    if (strike.way == SchedulePlan::kSleeps) interlude(daemon, false);
+    if (strike.way == SchedulePlan::kSleepsAndJoins) interlude(daemon, true);
     if (strike.way == SchedulePlan::kStray) cluster_.deliver_a_stray();
   }
   return 0;
@@ -136,7 +138,7 @@ void Simulation::crash(Door door, int process) {
 
 /// Others act and time passes while this one is in the middle of a call; its library's threads go
 /// on or stand still with it.
-void Simulation::interlude(SimDaemon& daemon) {
+void Simulation::interlude(SimDaemon& daemon, bool joins) {
   ++depth_;
   ++result_.interludes;
   const bool struck = !plan_.rough;
@@ -148,14 +150,19 @@ void Simulation::interlude(SimDaemon& daemon) {
                               : chance_.between(0, 500);
   const std::uint64_t rounds = struck || ms > 1'000 ? 24 : 1 + chance_.below(6);
   if (!struck && chance_.one_in(6)) cluster_.group().rebalance(cluster_.now_ms());
+  others_act(rounds, ms);
+  daemon.set_frozen(false);
+  if (joins) others_act(8, 800);
+  --depth_;
+}
+
+void Simulation::others_act(std::uint64_t rounds, std::int64_t ms) {
   for (std::uint64_t n = 0; n < rounds; ++n) {
     cluster_.pass(ms / static_cast<std::int64_t>(rounds));
     for (const auto& other : daemons_) {
-      if (other->alive() && !other->busy() && (struck || chance_.one_in(2))) step(*other);
+      if (other->alive() && !other->busy() && (!plan_.rough || chance_.one_in(2))) step(*other);
     }
   }
-  daemon.set_frozen(false);
-  --depth_;
 }
 
 // --- the group of daemons ---

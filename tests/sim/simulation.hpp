@@ -28,9 +28,10 @@ struct SchedulePlan {
   /// nothing happens but the strikes.
   bool rough = false;
   /// What happens at the n-th call (from 1) of all calls: it fails in this way (from 1), or:
-  static constexpr int kDies = -1;    // the caller dies there
-  static constexpr int kSleeps = -2;  // for longer than its session, while the others go on
-  static constexpr int kStray = -3;   // requests that went out twice or late arrive
+  static constexpr int kDies = -1;            // the caller dies there
+  static constexpr int kSleeps = -2;          // for longer than its session, while the others go on
+  static constexpr int kSleepsAndJoins = -4;  // and its library joins anew before it goes on itself
+  static constexpr int kStray = -3;           // requests that went out twice or late arrive
   struct Strike {
     std::uint64_t call = 0;
     int way = kDies;
@@ -74,7 +75,8 @@ class Simulation final : public Fates {
   void put_noise(std::int32_t partition);
   void step(SimDaemon& daemon);
   void start_somebody();
-  void interlude(SimDaemon& daemon);
+  void interlude(SimDaemon& daemon, bool joins);
+  void others_act(std::uint64_t rounds, std::int64_t ms);
   void housekeeping();
   void tell_of(std::string_view meta) const;
   unsigned struck(Door door, SimDaemon& daemon, std::uint64_t call, unsigned ways);

@@ -185,8 +185,10 @@ TEST(Simulation, EveryCallInTurn) {
     const ScheduleResult base = Simulation(plan).run();
     ASSERT_TRUE(base.breaches.empty()) << base.breaches.front();
     for (std::uint64_t call = 1; call <= base.calls; ++call) {
-      for (int way = SchedulePlan::kSleeps; way <= base.called[call - 1].ways; ++way) {
-        if (way == 0) continue;
+      // Alone nobody can take its partitions while it sleeps.
+      const int first = daemons == 1 ? SchedulePlan::kDies : SchedulePlan::kSleepsAndJoins;
+      for (int way = first; way <= base.called[call - 1].ways; ++way) {
+        if (way == 0 || way == SchedulePlan::kStray) continue;
         plan.strikes = {{call, way}};
         run_struck(plan, sum);
       }
@@ -213,8 +215,10 @@ TEST(Simulation, SleepingWhileAnOutcomeIsUnknown) {
     if (!inside_a_commit(base.called[call - 1].door)) continue;
     for (int way = 1; way <= base.called[call - 1].ways; ++way) {
       for (std::uint64_t next = call + 1; next <= call + kCalls; ++next) {
-        plan.strikes = {{call, way}, {next, SchedulePlan::kSleeps}};
-        run_struck(plan, sum);
+        for (const int sleeps : {SchedulePlan::kSleeps, SchedulePlan::kSleepsAndJoins}) {
+          plan.strikes = {{call, way}, {next, sleeps}};
+          run_struck(plan, sum);
+        }
       }
     }
   }

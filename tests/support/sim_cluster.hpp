@@ -76,6 +76,8 @@ class SimCluster {
   /// Breaks a promise of the port, to see that what relies on it fails: begin() keeps a producer
   /// that may have left a request behind.
   bool keep_producer_with_stray = false;
+  /// Whether a member may join anew before its caller hears that it lost what it had.
+  bool unnoticed_losses = false;
   std::int64_t max_poll_ms = 60'000;  // of every member
   /// Whether little comes at a time, polls come empty although there is something, and strays
   /// arrive by themselves.

@@ -97,7 +97,7 @@ void SimSource::lose() {
   if (cluster_.chance().one_in(2)) generation_ = -1;
   std::erase_if(calls_, [](const Call& call) { return call.assign; });
   if (parts_.empty()) return;
-  if (cluster_.rough && !fenced_ && cluster_.chance().one_in(3)) {
+  if (cluster_.unnoticed_losses && !fenced_ && cluster_.chance().one_in(3)) {
     unnoticed_ = true;
     return;
   }
