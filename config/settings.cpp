@@ -83,7 +83,7 @@ void Settings::conflicting_topics(std::vector<Problem>& problems) const {
     problems.push_back(
         problem_of(topics.min_insync_replicas,
                    "is more than topics.replication_factor = " + topics.replication_factor.text() +
-                       ": no write would ever be acknowledged"));
+                       ": brokers may acknowledge no write"));
   }
 }
 

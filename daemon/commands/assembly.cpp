@@ -116,6 +116,7 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
   p.input_topic = settings.input.topic();
   p.fingerprint = fingerprint_of(settings.fingerprint(), partitions);
   p.writer = writer;
+  p.partitions = partitions;
   p.encode = encode_context(settings);
   rules.model = model_rules(settings);
   rules.partitioner = partitioner(settings.input.partitioner());

@@ -198,7 +198,7 @@ void Judge::group_and_meta(const Meta& meta) {
   if (!mark) {
     unsafe(offset + " does not say which transaction it belongs to ('" + after.metadata +
            "'): somebody set it by hand. Put " + text(meta.next_offset) +
-           " back, with the metadata '" + offset_metadata({meta.txn_seq, meta.writer, {}}) +
+           " back, with the metadata '" + offset_metadata({meta.txn_seq, meta.writer, {}, 0}) +
            "', or " + kNewApplication);
     return;
   }
@@ -219,7 +219,7 @@ void Judge::group_and_meta(const Meta& meta) {
            ", the state ends with " + transaction(meta.txn_seq, meta.writer) + " at offset " +
            text(meta.next_offset) +
            ". Somebody set the offset by hand: put it back, with the metadata '" +
-           offset_metadata({meta.txn_seq, meta.writer, {}}) + "', or " + kNewApplication);
+           offset_metadata({meta.txn_seq, meta.writer, {}, 0}) + "', or " + kNewApplication);
   }
 }
 

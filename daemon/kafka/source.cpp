@@ -26,7 +26,7 @@ const std::vector<Property> kTuned = {
     {"check.crcs", "false"},
     {"session.timeout.ms", "6000"},
     {"heartbeat.interval.ms", "250"},  // how soon a member hears of a rebalance
-    {"max.poll.interval.ms", "60000"},
+    {"max.poll.interval.ms", "30000"},  // also how long a rebalance waits for a member
     {"topic.metadata.refresh.interval.ms", "60000"},  // how soon another partition count is noticed
 };
 

@@ -50,7 +50,7 @@ Result<void> Partition::restore(const std::string& new_uuid) {
   }
   meta_.input_topic = rules_.input_topic;
   meta_.fingerprint = rules_.fingerprint;
-  restored_mark_ = {meta_.txn_seq, meta_.writer, {}};
+  restored_mark_ = {meta_.txn_seq, meta_.writer, {}, 0};
   meta_.writer = rules_.writer;
   encode_.store_uuid = meta_.store_uuid;
   next_to_hold_ = meta_.next_offset;
@@ -153,7 +153,7 @@ Result<CachedRow*> Partition::row_of(const std::string& customer_id) {
 
 InputOffset Partition::offset() const {
   return {number_, meta_.next_offset,
-          offset_metadata({meta_.txn_seq + 1, meta_.writer, rules_.process})};
+          offset_metadata({meta_.txn_seq + 1, meta_.writer, rules_.process, rules_.partitions})};
 }
 
 Result<void> Partition::put_all(OutputSink& sink, Instant wall) {

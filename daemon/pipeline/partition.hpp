@@ -45,9 +45,10 @@ struct PartitionRules {
   std::size_t prefetch_records = 4096;  // looked ahead for rows to read together
   std::string input_topic;
   std::string fingerprint;
-  std::string writer;    // transactional.id
-  std::string process;   // tells this process from others of that id, before and after: offset_mark
-  EncodeContext encode;  // store_uuid is filled in by the partition
+  std::string writer;   // transactional.id
+  std::string process;  // tells this process from others of that id, before and after: offset_mark
+  std::int32_t partitions = 1;  // of the input
+  EncodeContext encode;         // store_uuid is filled in by the partition
 };
 
 /// A record read and decoded, waiting for its turn.

@@ -1,5 +1,6 @@
 // The partitions of a worker: made ready, activated, set aside, parked, taken up again.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "daemon/worker/worker.hpp"
@@ -16,24 +17,47 @@ constexpr milliseconds kCountLater{1'000};
 
 }  // namespace
 
-/// W6. Asked at every assignment, before anything of it is activated: it takes one to notice.
+/// W6. Asked at every assignment, before anything of it is activated: it takes one to notice. Of
+/// the state too: a partition that was added while nobody ran has none, and would begin as a new
+/// one.
 void Worker::check_partition_count() {
   if (!count_unchecked_ || in_doubt() || parts_.pace.now() < count_not_before_) return;
   const auto count = parts_.broker.partition_count(parts_.input_topic, kCountTimeout);
-  if (!count) {
+  const auto before = count ? partition_count_of_state() : Result<std::int32_t>(count.error());
+  if (!before) {
     count_not_before_ = parts_.pace.now() + kCountLater;
     observe::log_limited(limit_, "count", parts_.wall(), LogLevel::kWarning,
                          "the input's partition count is not known yet; trying again",
-                         {{"what", count.error().what}});
+                         {{"what", before.error().what}});
     return;
   }
   count_unchecked_ = false;
-  if (*count == rules_.partitions) return;
+  if (*count != rules_.partitions) return park_all(*count, rules_.partitions);
+  if (*before > 0 && *before != *count) park_all(*count, *before);
+}
+
+/// The first one that the group's offsets tell which is not ours; 0 = they tell no other.
+Result<std::int32_t> Worker::partition_count_of_state() {
+  if (owned_.empty()) return 0;
+  std::vector<std::int32_t> all(static_cast<std::size_t>(rules_.partitions));
+  std::iota(all.begin(), all.end(), 0);
+  auto committed = source_->committed(all, kCommittedTimeout);
+  if (!committed) return committed.error();
+  for (const CommittedOffset& offset : *committed) {
+    const std::optional<OffsetMark> mark = offset_mark(offset.metadata);
+    if (mark && mark->partitions > 0 && mark->partitions != rules_.partitions) {
+      return mark->partitions;
+    }
+  }
+  return 0;
+}
+
+void Worker::park_all(std::int32_t now, std::int32_t before) {
   const std::set<std::int32_t> owned = owned_;
   for (const std::int32_t p : owned) {
     park(p, observe::ParkReason::kPartitionCount,
-         "the input has " + std::to_string(*count) + " partitions now, it had " +
-             std::to_string(rules_.partitions) +
+         "the input has " + std::to_string(now) + " partitions now, it had " +
+             std::to_string(before) +
              ": a customer's new records may come in another partition than the old ones. Start a "
              "new application id (setting `application`), which reads the input from its "
              "beginning");

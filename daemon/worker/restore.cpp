@@ -25,6 +25,9 @@ constexpr milliseconds kRetryPause{250};
 constexpr milliseconds kBrokerPatience{10'000};
 constexpr milliseconds kEpochPause{5};
 constexpr milliseconds kTellEvery{5'000};
+constexpr milliseconds kSilentReaderPatience{10'000};
+/// A writer that was fenced has no open transaction, unless the brokers lost its end.
+constexpr int kFencedInVain = 3;
 
 ParkReason store_reason(const Error& error) {
   return error.code == Errc::kUnavailable ? ParkReason::kDiskFull : ParkReason::kStoreError;
@@ -214,6 +217,7 @@ Restore::Step Restore::read_changelog(Read& read) {
   if (!reader) return Failure{reader.error(), ParkReason::kStateBehindLog};
   Pace::Time seen_moving = parts_.pace.now();
   Pace::Time answered = seen_moving;
+  Pace::Time told = seen_moving;  // of a record, or of the end
   while (true) {
     if (cancelled_()) return Failure{cancelled_error()};
     bool any = false;
@@ -229,6 +233,12 @@ Restore::Step Restore::read_changelog(Read& read) {
     const ReadProgress progress = (*reader)->progress(partition_);
     note_progress(progress);
     if (progress.complete()) break;
+    if (progress.at_stable_end || any) told = answered;
+    if (answered - told > kSilentReaderPatience) {
+      return Failure{
+          {Errc::kRetry, "the changelog tells neither records nor its end: reading anew"},
+          ParkReason::kStateBehindLog};
+    }
     if (!progress.at_stable_end || any) seen_moving = answered;
     if (answered - seen_moving < kHiddenEndPatience) continue;
     if (Step not_fenced = fence_writer()) return not_fenced;
@@ -303,7 +313,13 @@ Restore::Step Restore::fence_writer() {
   if (auto fenced = parts_.broker.fence((*meta)->writer, kFenceTimeout); !fenced) {
     return Failure{fenced.error(), ParkReason::kStateBehindLog};
   }
-  ++writers_fenced_;
+  if (++writers_fenced_ < kFencedInVain) return std::nullopt;
+  observe::log_line(
+      LogLevel::kError,
+      "the changelog's end stays hidden although its writer is locked out: the brokers "
+      "may have lost the end of a transaction. See what `kafka-transactions.sh "
+      "find-hanging` says, and end it with its `abort`",
+      {{"partition", partition_}, {"times", writers_fenced_}});
   return std::nullopt;
 }
 

@@ -10,7 +10,9 @@ using observe::LogLevel;
 
 constexpr milliseconds kLeaveTimeout{10'000};
 constexpr milliseconds kFencedTimeout{2'000};
-constexpr milliseconds kStalledPoll{200};
+constexpr milliseconds kStalledPause{200};
+constexpr milliseconds kDoubtPoll{1'000};  // nothing leaves memory then
+constexpr milliseconds kStayTimeout{1'000};
 
 std::string list_of(std::span<const std::int32_t> partitions) {
   std::string list;
@@ -75,10 +77,11 @@ void Worker::poll() {
 /// P3: reading stops. Polling must not, or the group takes us for dead; and since a record cannot
 /// be left in the queue, it is done just often enough to hear of rebalances.
 void Worker::poll_stalled() {
-  parts_.pace.sleep(std::chrono::ceil<milliseconds>(polled_at_ + kStalledPoll - parts_.pace.now()));
+  parts_.pace.sleep(kStalledPause);
+  drained_ = true;
+  if (in_doubt() && parts_.pace.now() - polled_at_ < kDoubtPoll) return;
   polled_at_ = parts_.pace.now();
   handle(source_->poll(milliseconds(0)));
-  drained_ = true;
 }
 
 /// False = nothing was there.
@@ -184,7 +187,7 @@ void Worker::shut_down() {
     observe::log_line(LogLevel::kInfo,
                       "stopping: the partitions wait for this member to come back");
     if (!fenced && !in_doubt() && parts_.pipeline.touched()) commit();
-    source_->stay(kLeaveTimeout);
+    source_->stay(kStayTimeout);
   }
   const std::vector<std::int32_t> rest(owned_.begin(), owned_.end());
   release(rest);

@@ -109,8 +109,9 @@ class Worker final : public RebalanceListener {
   void on_lost(std::span<const std::int32_t> partitions) override;
 
  private:
-  static constexpr milliseconds kCommittedTimeout{10'000};  // for the group's committed offsets
-  static constexpr milliseconds kCountTimeout{2'000};       // for the input's partition count
+  /// For the group's committed offsets, and for the input's partition count; then it asks again.
+  static constexpr milliseconds kCommittedTimeout{2'000};
+  static constexpr milliseconds kCountTimeout{2'000};
 
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
@@ -129,6 +130,8 @@ class Worker final : public RebalanceListener {
 
   // --- partitions ---
   void check_partition_count();
+  Result<std::int32_t> partition_count_of_state();
+  void park_all(std::int32_t now, std::int32_t before);
   void take_restored();
   void retry_parked();
   void end_if_all_parked();

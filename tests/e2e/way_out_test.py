@@ -86,19 +86,15 @@ class AnotherApplicationIdTest(OneCustomerAPartition):
         self.wait_ended(self.old, BROKER, "has 2 partitions, needs 3", "start a new application id")
         self.check_new_id()
 
-    # The added partition has no state that tells of the old count, and begins as if it were new.
-    @unittest.expectedFailure
     def test_partitions_added_to_the_topics_of_the_application_too(self):
         self.old = self.begin("stretched")
         raise_partitions(self.old, self.old.input, self.old.changes, self.old.table,
                          *(self.old.name + suffix for suffix in ("-rejected", "-changelog", "-statistics")),
                          to=3)
-        self.old.daemon.start().wait_for("parked partition=")
-        until(lambda: not self.old.daemon.running() or " active partition=" in self.old.daemon.log(), SECONDS,
-              self.old.daemon.log_end)
+        self.old.daemon.start()
+        self.wait_ended(self.old, STATE, "reason=partition_count", "has 3 partitions now, it had 2",
+                        "Start a new application id")
         self.assertNotIn(" active partition=", self.old.daemon.log())
-        self.wait_ended(self.old, STATE, "reason=fingerprint",
-                        "partitions of the input is '3', the state was made under '2'")
 
     def check_new_id(self):
         fresh = KafkaTopics(self.old.kafka.brokers)  # which knows of the new partition

@@ -85,6 +85,7 @@ void Simulation::tell_of(std::string_view meta) const {
 unsigned Simulation::at(Door door, int process, unsigned ways) {
   SimDaemon& daemon = *daemons_[static_cast<std::size_t>(process)];
   if (door == Door::kCommit) daemon.check_limits();
+  if (door == Door::kFence) ++result_.fences;
   if (plan_.tell != nullptr) {
     *plan_.tell << cluster_.now_ms() << ' ' << daemon.name() << (calm_ ? " calm " : " ")
                 << result_.calls + 1 << ' ' << word(door) << '\n';

@@ -56,6 +56,7 @@ struct ScheduleResult {
   std::uint64_t rebalances = 0;
   std::uint64_t commits = 0;
   std::uint64_t changes = 0;
+  std::uint64_t fences = 0;  // of writers that died with an open transaction, mostly in the calm
 };
 
 class Simulation final : public Fates {

@@ -199,6 +199,7 @@ PipelineRules simulation_rules(std::int32_t partitions) {
   rules.model.min_customers = 8;
   rules.model.fit_starts = 2;
   rules.partition_count = partitions;
+  rules.partition.partitions = partitions;
   rules.own_epochs = false;
   rules.cache_rows_max = 2;
   return rules;

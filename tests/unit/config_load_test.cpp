@@ -295,10 +295,9 @@ TEST(Settings, ConflictsNameBothSettings) {
   EXPECT_EQ(conflicts({"output.table_topic=segmentd-model"}),
             "output.table_topic = 'segmentd-model' (--set): is the name of another topic of this "
             "application\n");
-  EXPECT_EQ(
-      conflicts({"topics.replication_factor=2", "topics.min_insync_replicas=3"}),
-      "topics.min_insync_replicas = '3' (--set): is more than topics.replication_factor = 2: no "
-      "write would ever be acknowledged\n");
+  EXPECT_EQ(conflicts({"topics.replication_factor=2", "topics.min_insync_replicas=3"}),
+            "topics.min_insync_replicas = '3' (--set): is more than topics.replication_factor = 2: "
+            "brokers may acknowledge no write\n");
   EXPECT_EQ(conflicts({"topics.replication_factor=2", "topics.min_insync_replicas=2"}), "");
   EXPECT_EQ(conflicts({"topics.replication_factor=0"}),
             "topics.replication_factor = '0' (--set): is neither positive nor -1\n");

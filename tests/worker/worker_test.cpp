@@ -65,6 +65,8 @@ class WorkerTest : public testing::Test {
     rules_.poll_records_max = 20;
     pipeline_rules_ = test::bench_rules();
     pipeline_rules_.partition_count = kPartitions;
+    pipeline_rules_.partition.process = "one";
+    pipeline_rules_.partition.partitions = kPartitions;
     pipeline_rules_.transaction_records_max = 25;
   }
 
@@ -460,6 +462,24 @@ TEST_F(WorkerTest, APartitionCountThatChangesAtWorkIsNoticedAtTheNextAssignment)
   EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
   EXPECT_LT(*cluster_.offsets.at(0).next_offset,
             static_cast<std::int64_t>(cluster_.input[0].size()));
+}
+
+TEST_F(WorkerTest, APartitionThatWasAddedDoesNotBeginWhereTheOthersCannotGoOn) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  // As after a restart: topics and process know of one more, and only the new one comes here.
+  cluster_.input.emplace_back();
+  cluster_.changelog.emplace_back();
+  cluster_.changes.emplace_back();
+  rules_.partitions = kPartitions + 1;
+  const WorkerEnd ended = run([](FakeSource& source) {
+    if (source.polls == 1) source.assign({kPartitions});
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
+  EXPECT_NE(ended.what.find("the input has 3 partitions now, it had 2"), std::string::npos)
+      << ended.what;
+  EXPECT_FALSE(cluster_.offsets.contains(kPartitions));
 }
 
 TEST_F(WorkerTest, TheProcessGoesOnWhileAnotherWorkerCan) {
