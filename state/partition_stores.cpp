@@ -30,14 +30,23 @@ PartitionStores::PartitionStores(const StateDir& directory, const RocksEnvironme
   for (const std::int32_t p : directory_.partitions()) left_at_[p] = now_();
 }
 
-Result<std::unique_ptr<Store>> PartitionStores::open(std::int32_t partition) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!open_.insert(partition).second) {
-      return Error{Errc::kRetry,
-                   "the store of partition " + std::to_string(partition) + " is still open"};
-    }
+Result<void> PartitionStores::claim(std::int32_t partition) {
+  const std::lock_guard lock(mutex_);
+  if (open_.insert(partition).second) {
+    left_at_.erase(partition);
+    return {};
   }
+  return Error{Errc::kRetry,
+               "the store of partition " + std::to_string(partition) + " is still open"};
+}
+
+void PartitionStores::closed(std::int32_t partition) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(partition);
+}
+
+Result<std::unique_ptr<Store>> PartitionStores::open(std::int32_t partition) {
+  if (auto claimed = claim(partition); !claimed) return claimed.error();
   auto store = RocksStore::open(rocks_, directory_.partition(partition));
   if (!store) {
     closed(partition);
@@ -46,27 +55,34 @@ Result<std::unique_ptr<Store>> PartitionStores::open(std::int32_t partition) {
   return std::unique_ptr<Store>(std::make_unique<OpenStore>(std::move(*store), *this, partition));
 }
 
-void PartitionStores::closed(std::int32_t partition) {
+void PartitionStores::left(std::int32_t partition) {
   const std::lock_guard lock(mutex_);
-  open_.erase(partition);
-  left_at_[partition] = now_();
+  // Another worker of this process may have it already.
+  if (!open_.contains(partition)) left_at_[partition] = now_();
 }
 
 Result<void> PartitionStores::set_aside(std::int32_t partition, std::chrono::seconds interval) {
-  return directory_.set_partition_aside(partition, interval);
+  if (auto claimed = claim(partition); !claimed) return claimed;
+  auto done = directory_.set_partition_aside(partition, interval);
+  closed(partition);
+  return done;
 }
 
 Result<void> PartitionStores::remove(std::int32_t partition) {
-  return directory_.remove_partition(partition);
+  if (auto claimed = claim(partition); !claimed) return claimed;
+  auto done = directory_.remove_partition(partition);
+  closed(partition);
+  return done;
 }
 
 std::vector<std::int32_t> PartitionStores::remove_left() {
   std::vector<std::int32_t> removed;
+  directory_.remove_retired();
   {
     // Out of sight at once, under the lock: a store that is opened afterwards is a new one.
     const std::lock_guard lock(mutex_);
     for (auto it = left_at_.begin(); it != left_at_.end();) {
-      if (open_.contains(it->first) || now_() - it->second < kept_) {
+      if (now_() - it->second < kept_) {
         ++it;
         continue;
       }
@@ -74,7 +90,7 @@ std::vector<std::int32_t> PartitionStores::remove_left() {
       it = left_at_.erase(it);
     }
   }
-  directory_.remove_retired();
+  if (!removed.empty()) directory_.remove_retired();
   return removed;
 }
 

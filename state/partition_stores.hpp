@@ -23,8 +23,8 @@ class PartitionStores {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// `kept`: how long a directory stays after its store was closed; one that lies there from the
-  /// start counts from then. `now` is the monotonic clock.
+  /// `kept`: how long a directory stays after its partition has left; one that lies there from the
+  /// start and is not opened counts from then. `now` is the monotonic clock.
   PartitionStores(const StateDir& directory, const RocksEnvironment& rocks,
                   std::chrono::milliseconds kept, std::function<Time()> now);
 
@@ -32,10 +32,13 @@ class PartitionStores {
   /// from one worker to another. Other errors as RocksStore::open.
   Result<std::unique_ptr<Store>> open(std::int32_t partition);
 
-  /// Moves a damaged or foreign store out of the way; as StateDir::set_partition_aside. It must be
-  /// closed.
+  /// The partition went to another member of the group.
+  void left(std::int32_t partition);
+
+  /// Moves a damaged or foreign store out of the way; as StateDir::set_partition_aside. kRetry: it
+  /// is open.
   Result<void> set_aside(std::int32_t partition, std::chrono::seconds interval);
-  /// Deletes the store; it must be closed.
+  /// Deletes the store. kRetry: it is open.
   Result<void> remove(std::int32_t partition);
 
   /// Removes the directories whose time is over; which ones. May take long: not on a worker's
@@ -44,6 +47,7 @@ class PartitionStores {
 
  private:
   class OpenStore;
+  Result<void> claim(std::int32_t partition);
   void closed(std::int32_t partition);
 
   const StateDir& directory_;

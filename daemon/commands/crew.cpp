@@ -114,7 +114,7 @@ int Crew::work(int worker) {
        [this](std::int32_t p) { return parts_.stores.open(p); },
        [this](std::int32_t p, GivenUp how) {
          return how == GivenUp::kDeleted ? parts_.stores.remove(p)
-                                         : parts_.stores.set_aside(p, std::chrono::seconds(0));
+                                         : parts_.stores.set_aside(p, kAsideInterval);
        },
        parts_.new_uuid, wall_now, [this] { return parts_.model_reader.position(); },
        parts_.deletions_kept},
@@ -130,7 +130,7 @@ int Crew::work(int worker) {
               **log, parts_.broker, steady_pace(), pipeline, restorer, holdings_, parts_.metrics,
               parts_.health, wall_now, settings.input.topic(),
               [this](std::int32_t p) { return parts_.stores.set_aside(p, kAsideInterval); },
-              parts_.has_room});
+              [this](std::int32_t p) { parts_.stores.left(p); }, parts_.has_room});
   const WorkerEnd end = one.run(stop_);
   if (end.kind == WorkerEnd::Kind::kStopped) return kExitClean;
   return fail_logged({Errc::kCorrupt, end.what}, exit_code_of(end));

@@ -223,7 +223,14 @@ int Run::work(std::atomic<bool>& stop) {
       {settings_, client_, *broker_, epochs_, *model_reader_, stores, metrics_, health_, process_,
        partitions_, deletions_kept_, random_uuid, [this] { return has_room(settings_); }},
       stop, working_);
+  std::optional<std::chrono::steady_clock::time_point> ending;
   while (!crew.wait(kLookAfterStores)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (stop && !ending) ending = now;
+    if (ending && now - *ending > kShutdownPatience) {  // also where nobody asked it to stop
+      observe::log_line(LogLevel::kError, "the shutdown hangs: leaving without it");
+      _exit(kExitBug);
+    }
     for (const std::int32_t p : stores.remove_left()) {
       observe::log_line(LogLevel::kInfo, "removed the directory of a partition that went elsewhere",
                         {{"partition", p}});

@@ -25,7 +25,7 @@ const std::vector<Property> kTuned = {
     {"fetch.error.backoff.ms", "100"},
     {"check.crcs", "false"},
     {"session.timeout.ms", "6000"},
-    {"heartbeat.interval.ms", "250"},  // how soon a member hears of a rebalance
+    {"heartbeat.interval.ms", "250"},   // how soon a member hears of a rebalance
     {"max.poll.interval.ms", "30000"},  // also how long a rebalance waits for a member
     {"topic.metadata.refresh.interval.ms", "60000"},  // how soon another partition count is noticed
 };
@@ -123,6 +123,8 @@ class KafkaSource final : public Source {
   bool give_back(Clock::time_point until);
   std::optional<Polled> take(RawMessage message);
   SourceTrouble trouble_of(const rd_kafka_message_t& message) const;
+  std::optional<SourceTrouble> fatal_trouble() const;
+  Polled idle() const;
 
   rd_kafka_t* handle() const { return client_->handle.get(); }
   void end(milliseconds timeout);
@@ -328,16 +330,33 @@ Polled KafkaSource::poll(milliseconds timeout) {
   const auto until = Clock::now() + timeout;
   milliseconds left = timeout;
   for (;;) {
-    RawMessage message(rd_kafka_consumer_poll(handle(), timeout_ms(left)));
+    // Before anything is taken from the queue: what is taken must not be dropped.
     if (auto given = give_back_what_was_lost(); !given) {
+      if (auto end = fatal_trouble()) return std::move(*end);
       return SourceTrouble{SourceTrouble::Kind::kTransient, -1, given.error().what};
     }
-    if (!message) return Idle{};
+    RawMessage message(rd_kafka_consumer_poll(handle(), timeout_ms(left)));
+    if (!message) return idle();
     if (auto polled = take(std::move(message))) return std::move(*polled);
     // Something that is not for us: a parked partition may send a lot of it.
     left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
-    if (left.count() <= 0) return Idle{};
+    if (left.count() <= 0) return idle();
   }
+}
+
+/// The library tells of its end once, perhaps while records are polled away: so it is asked.
+Polled KafkaSource::idle() const {
+  if (auto end = fatal_trouble()) return std::move(*end);
+  return Idle{};
+}
+
+std::optional<SourceTrouble> KafkaSource::fatal_trouble() const {
+  std::array<char, 512> why{};
+  const auto code = rd_kafka_fatal_error(handle(), why.data(), why.size());
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  const auto kind = code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? SourceTrouble::Kind::kFenced
+                                                                 : SourceTrouble::Kind::kFatal;
+  return SourceTrouble{kind, -1, describe(code, why.data())};
 }
 
 std::optional<Polled> KafkaSource::take(RawMessage message) {
@@ -359,12 +378,9 @@ SourceTrouble KafkaSource::trouble_of(const rd_kafka_message_t& message) const {
   SourceTrouble trouble{Kind::kTransient, -1,
                         describe(message.err, rd_kafka_message_errstr(&message))};
   if (message.rkt != nullptr) trouble.partition = message.partition;
-  auto code = message.err;
+  const auto code = message.err;
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
-    std::array<char, 512> why{};
-    code = rd_kafka_fatal_error(handle(), why.data(), why.size());
-    trouble.kind = Kind::kFatal;
-    trouble.what = describe(code, why.data());
+    if (auto end = fatal_trouble()) return *end;
   }
   if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {

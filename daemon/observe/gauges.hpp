@@ -20,7 +20,8 @@ struct PartitionGauges {
       std::nullopt;  // log end minus committed offset; nullopt = not known yet
   std::optional<double> clock_lag_seconds = std::nullopt;  // wall clock minus the partition's clock
   std::uint64_t held_records = 0;                          // read, waiting for slower partitions
-  std::uint64_t restore_rows_remaining = 0;                // changelog records still to be read
+  /// Changelog records still to be read; nullopt = not known yet.
+  std::optional<std::uint64_t> restore_rows_remaining = 0;
   std::optional<double> restore_seconds_remaining = std::nullopt;  // at the speed so far
 };
 

@@ -260,7 +260,8 @@ void Metrics::Series::show_partitions() {
       if (each.lag_records) lags[labels] = static_cast<double>(*each.lag_records);
       if (each.clock_lag_seconds) clock_lags[labels] = *each.clock_lag_seconds;
       helds[labels] = static_cast<double>(each.held_records);
-      rows[labels] = static_cast<double>(each.restore_rows_remaining);
+      if (each.restore_rows_remaining)
+        rows[labels] = static_cast<double>(*each.restore_rows_remaining);
       if (each.restore_seconds_remaining) seconds[labels] = *each.restore_seconds_remaining;
       holders[labels] = worker;
       if (each.state == PartitionState::kParked) {

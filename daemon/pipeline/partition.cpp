@@ -7,6 +7,12 @@
 #include "state/codec.hpp"
 
 namespace segmentd {
+namespace {
+
+constexpr std::size_t kRowsBetweenLooks = 4'096;
+constexpr std::int64_t kCompleteEveryMs = kMsPerHour;
+
+}  // namespace
 
 Partition::Partition(const PartitionRules& rules, std::int32_t number, std::unique_ptr<Store> store,
                      const Epochs& epochs)
@@ -22,15 +28,17 @@ Partition::Partition(const PartitionRules& rules, std::int32_t number, std::uniq
 Result<std::unique_ptr<Partition>> Partition::open(const PartitionRules& rules, std::int32_t number,
                                                    std::unique_ptr<Store> store,
                                                    const Epochs& epochs,
-                                                   const std::string& new_uuid) {
+                                                   const std::string& new_uuid,
+                                                   const std::function<bool()>& cancelled) {
   std::unique_ptr<Partition> partition(new Partition(rules, number, std::move(store), epochs));
-  if (auto restored = partition->restore(new_uuid); !restored) {
+  if (auto restored = partition->restore(new_uuid, cancelled); !restored) {
     return restored.error().within("partition " + std::to_string(number));
   }
   return partition;
 }
 
-Result<void> Partition::restore(const std::string& new_uuid) {
+Result<void> Partition::restore(const std::string& new_uuid,
+                                const std::function<bool()>& cancelled) {
   auto bytes = store_->get(kMetaKey);
   if (!bytes) return bytes.error();
   if (bytes->has_value()) {
@@ -55,7 +63,7 @@ Result<void> Partition::restore(const std::string& new_uuid) {
   encode_.store_uuid = meta_.store_uuid;
   next_to_hold_ = meta_.next_offset;
   meta_.first_offset = meta_.next_offset;
-  if (auto scanned = scan_rows(); !scanned) return scanned;
+  if (auto scanned = scan_rows(cancelled); !scanned) return scanned;
   std::shared_ptr<const Model> model = epochs_.find(meta_.epoch);
   if (meta_.epoch > 0 && model == nullptr) {
     return Error{Errc::kUnavailable,
@@ -72,8 +80,12 @@ Result<void> Partition::restore(const std::string& new_uuid) {
   return {};
 }
 
-Result<void> Partition::scan_rows() {
-  return store_->scan(kRowPrefix, [this](std::string_view key, std::string_view value) {
+Result<void> Partition::scan_rows(const std::function<bool()>& cancelled) {
+  std::size_t rows = 0;
+  return store_->scan(kRowPrefix, [&](std::string_view key, std::string_view value) {
+    if (cancelled && ++rows % kRowsBetweenLooks == 0 && cancelled()) {
+      return Result<void>(Error{Errc::kRetry, "taken away while its rows were read"});
+    }
     const std::optional<std::string_view> id = customer_of(key);
     if (!id) return Result<void>(Error{Errc::kCorrupt, "a row's key names no customer"});
     auto customer = decode_row(*id, value, rules_.segmenter.customers);
@@ -186,6 +198,13 @@ Result<void> Partition::put_all(OutputSink& sink, Instant wall) {
   if (auto ok = put(OutputTopic::kChangelog, kMetaKey, row_writes_.back().value, {}); !ok)
     return ok;
   return {};
+}
+
+Result<void> Partition::note_complete(Instant wall) {
+  Position position = store_->position().value_or(Position{});
+  if (position.complete_at && wall - *position.complete_at < kCompleteEveryMs) return {};
+  position.complete_at = wall;
+  return store_->write({}, position);
 }
 
 Result<void> Partition::committed(std::int64_t changelog_offset, Instant wall) {

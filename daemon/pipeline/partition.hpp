@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,10 +90,12 @@ class Partition {
  public:
   /// Reads META and all rows of `store` and takes up where they end. `new_uuid` names the store if
   /// it is empty. kCorrupt: a row or META cannot be read. kMisconfigured: the fingerprint differs;
-  /// the text names the settings. kUnavailable: META's epoch is not among `epochs`.
+  /// the text names the settings. kUnavailable: META's epoch is not among `epochs`. `cancelled` is
+  /// asked now and then; true ends it with kRetry.
   static Result<std::unique_ptr<Partition>> open(const PartitionRules& rules, std::int32_t number,
                                                  std::unique_ptr<Store> store, const Epochs& epochs,
-                                                 const std::string& new_uuid);
+                                                 const std::string& new_uuid,
+                                                 const std::function<bool()>& cancelled = {});
 
   std::int32_t number() const { return number_; }
   const Meta& meta() const { return meta_; }
@@ -155,6 +158,9 @@ class Partition {
   /// The transaction put_all() filled is known to be committed; `changelog_offset` is META's place
   /// in the changelog, -1 = unknown.
   Result<void> committed(std::int64_t changelog_offset, Instant wall);
+  /// Nothing was committed for long: the store holds the changelog to its end all the same, and
+  /// says so, lest it be taken for one that was away. REQUIRES: no outcome is unknown.
+  Result<void> note_complete(Instant wall);
 
   /// Counts since the last commit, and the input timestamps of what was applied (for latency).
   observe::Tally& tally() { return tally_; }
@@ -166,8 +172,8 @@ class Partition {
   Partition(const PartitionRules& rules, std::int32_t number, std::unique_ptr<Store> store,
             const Epochs& epochs);
 
-  Result<void> restore(const std::string& new_uuid);
-  Result<void> scan_rows();
+  Result<void> restore(const std::string& new_uuid, const std::function<bool()>& cancelled);
+  Result<void> scan_rows(const std::function<bool()>& cancelled);
   Result<void> prefetch();
   Result<CachedRow*> row_of(const std::string& customer_id);
   Result<void> load_rows(std::vector<std::string> ids);

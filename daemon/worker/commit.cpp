@@ -219,9 +219,14 @@ void Worker::park_refused() {
 
 void Worker::flush_stores() {
   const Pace::Time now = parts_.pace.now();
-  if (now - flush_looked_at_ < kFlushLook) return;
+  if (in_doubt() || now - flush_looked_at_ < kFlushLook) return;
   flush_looked_at_ = now;
+  const Instant wall = parts_.wall();
   for (const auto& [number, partition] : parts_.pipeline.partitions()) {
+    if (auto known = partition->note_complete(wall); !known) {
+      give_up(number, known.error());
+      return;  // the map changed
+    }
     Pace::Time& flushed = flushed_at_[number];
     const std::uint64_t unflushed = partition->store().statistics().unflushed_rows;
     if (unflushed == 0) {

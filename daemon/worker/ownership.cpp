@@ -157,7 +157,11 @@ void Worker::activate(Restored restored) {
 }
 
 void Worker::not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error) {
-  if (error.code == Errc::kRetry) {
+  const bool of_broker = reason == observe::ParkReason::kStateBehindLog ||
+                         reason == observe::ParkReason::kInputRecreated;
+  if (error.code == Errc::kMisconfigured && of_broker) {  // a right was taken away
+    end(WorkerEnd::Kind::kBroker, error.what);
+  } else if (error.code == Errc::kRetry) {
     restore_later(partition, error.what);
   } else if (error.code == Errc::kUnavailable && reason != observe::ParkReason::kDiskFull) {
     restore_again(partition, reason, error.what);
@@ -236,17 +240,24 @@ void Worker::park(std::int32_t partition, observe::ParkReason reason, const std:
   milliseconds& wait = room_waits_[partition];
   wait = wait.count() == 0 ? rules_.room_look : std::min(2 * wait, kRoomLookMax);
   parked_[partition] = {reason, what, was_active, parts_.pace.now() + wait};
+  doubts_.erase(partition);
   tell_expected();
   observe::log_line(LogLevel::kError, "parked",
                     {{"partition", partition},
                      {"reason", observe::word(reason)},
                      {"what", what},
                      {"worker", rules_.worker}});
-  end_if_all_parked();
 }
 
+/// Not at once: a partition may be on its way from one worker of the process to another.
 void Worker::end_if_all_parked() {
-  if (parked_.empty() || !parts_.holdings.all_stuck()) return;
+  const Pace::Time now = parts_.pace.now();
+  if (parked_.empty() || rebalance_since_ || !parts_.holdings.all_stuck()) {
+    stuck_since_.reset();
+    return;
+  }
+  if (!stuck_since_) stuck_since_ = now;
+  if (now - *stuck_since_ < rules_.stuck_patience) return;
   end(WorkerEnd::Kind::kState,
       "every partition is parked; the first: " + parked_.begin()->second.what);
 }

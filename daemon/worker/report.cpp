@@ -1,5 +1,6 @@
 // What a worker says of itself: gauges, health.
 #include <algorithm>
+#include <utility>
 
 #include "daemon/worker/worker.hpp"
 #include "state/core/money.hpp"
@@ -51,6 +52,8 @@ void Worker::report(bool force) {
   const Pace::Time now = parts_.pace.now();
   if (!force && now - reported_at_ < rules_.report_every) return;
   reported_at_ = now;
+  commit_tally_.producer_reopens +=
+      parts_.log.replaced() - std::exchange(replaced_, parts_.log.replaced());
   parts_.metrics.publish(commit_tally_);
   commit_tally_ = {};
   report_gauges();
@@ -107,9 +110,11 @@ observe::PartitionGauges Worker::idle_gauges(std::int32_t partition) const {
     g.park_reason = it->second.reason;
     return g;
   }
+  g.restore_rows_remaining.reset();
   if (const auto progress = parts_.restorer.progress(partition)) {
-    g.restore_rows_remaining =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(0, progress->rows_remaining));
+    if (progress->rows_remaining >= 0) {
+      g.restore_rows_remaining = static_cast<std::uint64_t>(progress->rows_remaining);
+    }
     const double seconds = progress->seconds_remaining();
     if (seconds >= 0) g.restore_seconds_remaining = seconds;
   }

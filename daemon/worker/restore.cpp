@@ -69,6 +69,7 @@ class Restore {
   using Step = std::optional<Failure>;  // nullopt = done
 
   Step bring_up_to_date();
+  Step refuse_empty_changelog();
   Step open_store();
   Step begin_store();
   Step give_up(GivenUp how, const std::string& why);
@@ -107,7 +108,7 @@ Restored Restore::run() {
     return failed(known.error(), ParkReason::kStateBehindLog);
   }
   auto opened = Partition::open(parts_.rules, partition_, std::move(store_), parts_.epochs,
-                                parts_.new_uuid());
+                                parts_.new_uuid(), cancelled_);
   if (!opened) return failed(opened.error(), opening_reason(opened.error()));
   auto marks = parts_.broker.watermarks(parts_.input_topic, partition_, kQuestion);
   if (!marks) return failed(marks.error(), ParkReason::kInputRecreated);
@@ -134,9 +135,12 @@ Restore::Step Restore::bring_up_to_date() {
     if (Step failed = read_changelog(read)) return failed;
     if (read == Read::kComplete) break;
     if (fresh) {
-      return Failure{{Errc::kCorrupt, "the changelog holds the records of two states"},
+      return Failure{{Errc::kBadInput,
+                      "the changelog holds the records of two states. Start a new application id, "
+                      "which reads the input from its beginning"},
                      ParkReason::kStateBehindLog};
     }
+    if (Step failed = refuse_empty_changelog()) return failed;
     if (Step failed = give_up(GivenUp::kMovedAside, "it is not of this changelog")) return failed;
   }
   if (given_up_txn_seq_ > 0 && store_uuid_.empty()) {
@@ -148,6 +152,21 @@ Restore::Step Restore::bring_up_to_date() {
                    ParkReason::kStateBehindLog};
   }
   return std::nullopt;
+}
+
+/// R1. The store is what is left then; it stays, and so does the refusal.
+Restore::Step Restore::refuse_empty_changelog() {
+  auto marks = parts_.broker.watermarks(parts_.changelog_topic, partition_, kQuestion);
+  if (!marks) return Failure{marks.error(), ParkReason::kStateBehindLog};
+  auto meta = stored_meta();
+  if (!meta) return Failure{meta.error(), store_reason(meta.error())};
+  if (marks->first < marks->end || !*meta) return std::nullopt;
+  return Failure{
+      {Errc::kBadInput,
+       "the changelog is empty, but the store here knows " + std::to_string((*meta)->txn_seq) +
+           " transactions: the changelog was deleted. Start a new application id, which "
+           "reads the input from its beginning"},
+      ParkReason::kStateBehindLog};
 }
 
 Restore::Step Restore::open_store() {
@@ -269,7 +288,10 @@ Restore::Step Restore::take(const std::vector<Message>& records, Read& read) {
     if (!record.key) continue;
     if (*record.key == kMetaKey && record.value) {
       auto meta = decode_meta(*record.value);
-      if (!meta) return Failure{meta.error(), ParkReason::kStoreError};
+      if (!meta) {
+        return Failure{{Errc::kBadInput, "META in the changelog: " + meta.error().what},
+                       ParkReason::kStateBehindLog};
+      }
       if (!store_uuid_.empty() && meta->store_uuid != store_uuid_) {
         read = Read::kOtherStore;
         return std::nullopt;

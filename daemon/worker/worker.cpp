@@ -48,6 +48,7 @@ void Worker::round() {
   poll();
   if (!in_doubt() && !end_) decide_and_commit();
   flush_stores();
+  end_if_all_parked();
   report(false);
 }
 
@@ -136,6 +137,7 @@ void Worker::join_after_fencing(const std::string& what) {
                     {{"what", what}, {"worker", rules_.worker}});
   const std::vector<std::int32_t> all(owned_.begin(), owned_.end());
   release(all);
+  noted_ = {};
   source_->stay(kFencedTimeout);
   if (auto joined = join(); !joined) end(WorkerEnd::Kind::kBroker, joined.error().what);
 }
@@ -242,6 +244,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
   parts_.restorer.cancel(partitions);
   for (const std::int32_t p : partitions) {
     parts_.pipeline.remove(p);  // closes its store
+    parts_.left(p);
     owned_.erase(p);
     parked_.erase(p);
     doubts_.erase(p);
@@ -252,7 +255,6 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     dropped_.erase(p);
   }
   tell_expected();
-  end_if_all_parked();
   filling_ = parts_.pipeline.touched();
 }
 

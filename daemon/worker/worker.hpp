@@ -60,6 +60,7 @@ struct WorkerRules {
   int restore_attempts_max = 25;    // then the partition is parked
   milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
   milliseconds room_look{10'000};         // between looks at a disk that was full
+  milliseconds stuck_patience{5'000};     // before the process ends because all is parked
   milliseconds fenced_again{20'000};      // so soon after the last time it is another process
   milliseconds commit_overdue{10'000};    // then it is no longer ready
 };
@@ -86,6 +87,8 @@ struct WorkerParts {
   std::string input_topic;
   /// Moves a partition's closed store out of the way; an error if that was done not long ago.
   std::function<Result<void>(std::int32_t)> set_aside;
+  /// A partition went to another member; its store is closed.
+  std::function<void(std::int32_t)> left;
   /// Whether the disk of the state directory has room to go on.
   std::function<bool()> has_room;
 };
@@ -195,6 +198,8 @@ class Worker final : public RebalanceListener {
   bool count_unchecked_ = false;  // since the last assignment
   Pace::Time count_not_before_{};
   std::optional<Pace::Time> rebalance_since_;
+  std::optional<Pace::Time> stuck_since_;
+  std::uint64_t replaced_ = 0;  // producers, as told by the log and published
   std::map<std::int32_t, Pace::Time> flushed_at_;
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
   std::optional<WorkerEnd> end_;

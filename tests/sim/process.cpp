@@ -176,6 +176,7 @@ struct SimDaemon::Life {
             wall(around.cluster),
             SimCluster::kInput,
             [&daemon](std::int32_t p) { return daemon.remove_store(p); },
+            [](std::int32_t) {},
             [] { return true; }};
   }
 

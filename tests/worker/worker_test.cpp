@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -56,6 +57,7 @@ class WorkerTest : public testing::Test {
           {records[i].key, records[i].json, 1'600'000'000'000 + static_cast<std::int64_t>(i)});
     }
     rules_.partitions = kPartitions;
+    rules_.stuck_patience = 20ms;
     rules_.restore_pause = 1ms;
     rules_.restore_attempts_max = 5;
     rules_.dropped_patience = 50ms;
@@ -118,6 +120,7 @@ class WorkerTest : public testing::Test {
                       [this] { return wall_; },
                       test::kFakeInput,
                       [this](std::int32_t p) { return set_aside(p); },
+                      [this](std::int32_t p) { left_.insert(p); },
                       [this] { return room_; }};
     Worker worker(rules_, std::move(parts));
     return worker.run(stop_);
@@ -248,6 +251,7 @@ class WorkerTest : public testing::Test {
   std::optional<Error> write_trouble_;
   std::map<std::int32_t, int> set_aside_;
   std::vector<std::pair<std::int32_t, GivenUp>> given_up_;  // by the restorer
+  std::set<std::int32_t> left_;
   bool room_ = true;
   std::string new_uuid_ = "uuid";
   Instant wall_ = test::kWall;
@@ -497,6 +501,25 @@ TEST_F(WorkerTest, TheProcessGoesOnWhileAnotherWorkerCan) {
   EXPECT_FALSE(holdings.all_stuck());
 }
 
+TEST_F(WorkerTest, APartitionOnItsWayToAnotherWorkerIsWaitedFor) {
+  run(consume_all([&](FakeSource&) {
+    if (log_.committed >= 4) stop();
+  }));
+  cluster_.offsets[0] = {0, 0, ""};
+  rules_.stuck_patience = 10s;
+  int parked_at = 0;
+  const WorkerEnd ended = run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (parked_at == 0 && not_ready().find("partition 0 is parked") != std::string::npos) {
+      parked_at = source.polls;
+      source.revoke({1});  // now all that is here is parked
+    }
+    if (parked_at > 0 && source.polls > parked_at + 50) stop();
+  });
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kStopped);
+  EXPECT_TRUE(left_.contains(1));
+}
+
 // --- W7 ---
 
 TEST_F(WorkerTest, APartitionTakenUpIsClaimedAtOnce) {
@@ -549,7 +572,7 @@ TEST_F(WorkerTest, AStoreOfAnotherChangelogIsMovedAsideAndMadeAnew) {
 TEST_F(WorkerTest, AChangelogThatWasDeletedParksAndTheStoreIsKept) {
   run(consume_all());
   for (auto& partition : cluster_.changelog) partition.clear();
-  for (const bool offsets_too : {false, true}) {
+  for (const bool offsets_too : {false, true, true}) {  // and so at every start
     if (offsets_too) cluster_.offsets.clear();
     const auto stores = stores_;
     const WorkerEnd ended = run([](FakeSource& source) {
@@ -557,10 +580,40 @@ TEST_F(WorkerTest, AChangelogThatWasDeletedParksAndTheStoreIsKept) {
     });
     EXPECT_EQ(ended.kind, WorkerEnd::Kind::kState);
     EXPECT_NE(ended.what.find("the changelog was deleted"), std::string::npos) << ended.what;
-    ASSERT_FALSE(given_up_.empty());
-    EXPECT_EQ(given_up_.front().second, GivenUp::kMovedAside);
-    stores_ = stores;
+    EXPECT_TRUE(given_up_.empty());
+    EXPECT_EQ(stores_, stores);
   }
+}
+
+TEST_F(WorkerTest, AChangelogOfTwoStatesIsNotTakenForABadDisk) {
+  run(consume_all());
+  test::FakeRecord other = cluster_.changelog[1].back();  // META
+  auto meta = decode_meta(*other.value);
+  meta->store_uuid = "another";
+  other.value = encode_meta(*meta);
+  cluster_.changelog[1].push_back(other);
+  std::string said;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    said = not_ready();
+    if (said.find("parked") != std::string::npos) stop();
+  });
+  EXPECT_NE(said.find("partition 1 is parked: the changelog holds the records of two states"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(set_aside_.size(), 0U);
+}
+
+TEST_F(WorkerTest, AStoreOfAQuietPartitionStaysKnownToBeComplete) {
+  bool later = false;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0, 1});
+    if (!all_consumed()) return;
+    if (!std::exchange(later, true)) wall_.ms += 13 * kMsPerHour;
+    if (*stores_[0]->position()->complete_at == wall_) stop();
+  });
+  EXPECT_EQ(take_up().kind, WorkerEnd::Kind::kStopped);
+  EXPECT_TRUE(given_up_.empty());
 }
 
 TEST_F(WorkerTest, AStoreThatWasAwayForTooLongIsReadAnew) {
