@@ -74,6 +74,9 @@ struct Sum {
     ADD_FAILURE() << "seed " << plan.seed << how << all;
   }
   void print(double seconds) const {
+    if (std::getenv("SEGMENTD_TEST_STRIKE") == nullptr) {
+      EXPECT_GT(schedules, 0U) << "nothing was tried";
+    }
     std::cout << schedules << " schedules, " << failed << " failed; " << calls << " calls, "
               << faults << " faults, " << crashes << " crashes, " << interludes << " interludes, "
               << rebalances << " rebalances, " << commits << " transactions of a partition, "
@@ -214,6 +217,7 @@ TEST(Simulation, SleepingWhileAnOutcomeIsUnknown) {
   const Timer timer;
   SchedulePlan plan = struck_plan(2, false);
   const ScheduleResult base = Simulation(plan).run();
+  ASSERT_TRUE(base.breaches.empty()) << base.breaches.front();
   for (std::uint64_t call = 1; call <= base.calls; ++call) {
     if (!inside_a_commit(base.called[call - 1].door)) continue;
     for (int way = 1; way <= base.called[call - 1].ways; ++way) {
