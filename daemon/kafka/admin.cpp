@@ -15,6 +15,8 @@ using Order = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_des
 using Resource =
     std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
 
+constexpr milliseconds kCreateAttempt{5'000};
+
 milliseconds left_until(Clock::time_point until) {
   return std::max(std::chrono::duration_cast<milliseconds>(until - Clock::now()), milliseconds(1));
 }
@@ -35,6 +37,14 @@ Result<Event> answer_on(rd_kafka_queue_t* queue, milliseconds timeout, const cha
   if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
   return Error{errc_of(err), std::string(what) + ": " +
                                  kafka::describe(err, rd_kafka_event_error_string(event.get()))};
+}
+
+Result<Event> ask_to_create(rd_kafka_t* handle, std::vector<rd_kafka_NewTopic_t*>& question,
+                            milliseconds timeout) {
+  const Options options = options_for(handle, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout);
+  const Queue queue(rd_kafka_queue_new(handle));
+  rd_kafka_CreateTopics(handle, question.data(), question.size(), options.get(), queue.get());
+  return answer_on(queue.get(), timeout, "create topics");
 }
 
 TopicDescription description_of(const rd_kafka_metadata_topic_t& topic) {
@@ -167,11 +177,12 @@ Result<void> Admin::create(std::span<const NewTopic> topics, milliseconds timeou
       return Error{Errc::kMisconfigured, "topic " + topic.name + ": not possible"};
     question.push_back(orders.back().get());
   }
-  const Options options = options_for(handle_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout);
-  const Queue queue(rd_kafka_queue_new(handle_.get()));
-  rd_kafka_CreateTopics(handle_.get(), question.data(), question.size(), options.get(),
-                        queue.get());
-  auto event = answer_on(queue.get(), timeout, "create topics");
+  // The library sometimes waits for the controller until its time is over although that answers;
+  // and asked again it finds it at once. What was made meanwhile is taken for made.
+  auto event = ask_to_create(handle_.get(), question, std::min(timeout, kCreateAttempt));
+  while (!event && event.error().code == Errc::kRetry && Clock::now() < until) {
+    event = ask_to_create(handle_.get(), question, std::min(left_until(until), kCreateAttempt));
+  }
   if (!event) return event.error();
   std::size_t count = 0;
   const auto** answers =

@@ -81,15 +81,18 @@ class KafkaTransactionLog final : public TransactionLog {
   const TransactionLogOptions options_;
   std::unique_ptr<TransactionalProducer> producer_;
   State state_ = State::kBroken;
+  bool opened_once_ = false;
   std::uint64_t replaced_ = 0;
   std::uint32_t produced_ = 0;
 };
 
 Result<void> KafkaTransactionLog::reopen() {
   state_ = State::kBroken;
+  const milliseconds timeout =
+      std::exchange(opened_once_, true) ? options_.reopen_timeout : options_.open_timeout;
   producer_.reset();  // two of one id would fence each other
   auto fresh = std::make_unique<TransactionalProducer>(settings_, options_);
-  if (auto opened = fresh->open(Clock::now() + options_.open_timeout); !opened) return opened;
+  if (auto opened = fresh->open(Clock::now() + timeout); !opened) return opened;
   producer_ = std::move(fresh);
   state_ = State::kReady;
   return {};

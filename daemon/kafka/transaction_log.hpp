@@ -14,7 +14,8 @@ struct TransactionLogOptions {
   std::string input_topic;       // whose offsets are committed, for the group of ClientSettings
   OutputTopicNames topics;       // exist
   std::int64_t queue_bytes = 64 << 20;  // on their way to the brokers, at most about this
-  milliseconds open_timeout{30'000};  // to open or reopen: connect, metadata, end of what was left
+  milliseconds open_timeout{30'000};    // connect, metadata, end of what was left
+  milliseconds reopen_timeout{10'000};  // the same; then the caller polls the group and asks again
 };
 
 /// Returns when the producer can write without delay: the topics' metadata is there, and a

@@ -81,9 +81,15 @@ class PortsTest : public testing::Test {
 
   std::string changelog() const { return world_->output(OutputTopic::kChangelog); }
   Watermarks marks(Broker& broker, std::int32_t partition = 0) {
-    const auto found = broker.watermarks(changelog(), partition, kPatience);
-    EXPECT_TRUE(found) << found.error().what;
-    return found ? *found : Watermarks{};
+    std::optional<Watermarks> known;
+    EXPECT_TRUE(eventually([&] {  // kRetry passes
+      const auto found = broker.watermarks(changelog(), partition, kPatience);
+      if (found) known = *found;
+      if (!found) world_->wait(kStep);
+      return known || found.error().code != Errc::kRetry;
+    }));
+    EXPECT_TRUE(known);
+    return known.value_or(Watermarks{});
   }
   /// Puts records into an open transaction and waits until they lie in the log.
   void put_until_there(TransactionLog& log, Broker& broker, const Texts& keys) {
