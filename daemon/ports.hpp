@@ -346,8 +346,7 @@ class Broker {
                                         milliseconds timeout) = 0;
   /// How many partitions the topic has now. kUnavailable: there is no such topic. kRetry: the
   /// brokers did not answer.
-  virtual Result<std::int32_t> partition_count(const std::string& topic,
-                                               milliseconds timeout) = 0;
+  virtual Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) = 0;
   /// Aborts the open transaction of a writer that is gone and locks it out for good.
   virtual Result<void> fence(const std::string& transactional_id, milliseconds timeout) = 0;
 };

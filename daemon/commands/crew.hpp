@@ -38,7 +38,7 @@ struct CrewParts {
   observe::Metrics& metrics;
   http::HealthBoard& health;
   std::string process;  // `<process>-<worker>` is a worker's group.instance.id and transactional.id
-  std::int32_t partitions;  // of the input
+  std::int32_t partitions;      // of the input
   milliseconds deletions_kept;  // by the changelog
   std::function<std::string()> new_uuid;
   std::function<bool()> has_room;

@@ -34,7 +34,7 @@ struct TopicFinding {
 
 /// All topics of an application as they were found.
 struct TopicReport {
-  std::int32_t input_partitions = 0;    // 0 = the input is not usable
+  std::int32_t input_partitions = 0;  // 0 = the input is not usable
   /// How long the changelog that is there keeps a deletion readable; of one to be created: a day.
   std::int64_t deletions_kept_ms = 24LL * 60 * 60 * 1000;
   std::vector<TopicFinding> topics;     // the input first, each role once

@@ -70,7 +70,8 @@ class Decoder {
   static Result<Decoder> create(DecodeRules rules);
 
   /// nullopt = null, which is not the empty key or value. Yields every code of RejectReason but
-  /// those that need a clock, a partition or a row: kFuture, kWrongPartition, kTooOld, kClockJump, kSkipped.
+  /// those that need a clock, a partition or a row: kFuture, kWrongPartition, kTooOld, kClockJump,
+  /// kSkipped.
   DecodedRecord decode(std::optional<std::string_view> key, std::optional<std::string_view> value);
 
   /// What the record last given to decode() said it was; nullopt = refused before that was known.
