@@ -27,17 +27,7 @@ class EndAsker {
 
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) {
     const Topic asked(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
-    const rd_kafka_metadata_t* metadata = nullptr;
-    auto err = rd_kafka_metadata(handle_.get(), 0, asked.get(), &metadata, timeout_ms(timeout));
-    std::int32_t count = 0;
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      err = metadata->topic_cnt == 1 ? metadata->topics[0].err
-                                     : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-      if (metadata->topic_cnt == 1) count = metadata->topics[0].partition_cnt;
-      rd_kafka_metadata_destroy(metadata);
-    }
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return count;
-    return Error{errc_of(err), "topic " + topic + ": " + describe(err)};
+    return kafka::partition_count(handle_.get(), asked.get(), timeout);
   }
 
   /// First and next offset.

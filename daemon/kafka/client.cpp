@@ -128,6 +128,24 @@ Message message_of(RawMessage raw) {
   return message;
 }
 
+Result<std::int32_t> partition_count(rd_kafka_t* handle, rd_kafka_topic_t* topic,
+                                     milliseconds timeout) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  auto err = rd_kafka_metadata(handle, 0, topic, &metadata, timeout_ms(timeout));
+  std::int32_t count = 0;
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (metadata->topic_cnt == 1) {
+      err = metadata->topics[0].err;
+      count = metadata->topics[0].partition_cnt;
+    }
+    rd_kafka_metadata_destroy(metadata);
+  }
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return count;
+  return Error{errc_of(err),
+               std::string("topic ") + rd_kafka_topic_name(topic) + ": " + describe(err)};
+}
+
 std::string kilobytes(std::int64_t bytes) {
   return std::to_string(std::max<std::int64_t>(bytes >> 10, 1));
 }

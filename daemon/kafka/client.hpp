@@ -81,6 +81,11 @@ std::string describe(rd_kafka_resp_err_t code, std::string_view text = {});
 /// kMisconfigured (authorisation, authentication), kUnavailable (no such topic), else kRetry.
 Errc errc_of(rd_kafka_resp_err_t code);
 
+/// How many partitions the topic has now, asked of the brokers. Errors name the topic;
+/// kUnavailable: there is none.
+Result<std::int32_t> partition_count(rd_kafka_t* handle, rd_kafka_topic_t* topic,
+                                     milliseconds timeout);
+
 /// REQUIRES: `raw` carries no error.
 Message message_of(RawMessage raw);
 

@@ -75,23 +75,10 @@ Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<cons
 // The library would wait half a minute before it said that a topic is not there.
 Result<void> KafkaLogReader::require_partitions(std::span<const ReadFrom> from) {
   const Topic topic(rd_kafka_topic_new(handle_.get(), topic_.c_str(), nullptr));
-  const rd_kafka_metadata_t* metadata = nullptr;
-  auto err = rd_kafka_metadata(handle_.get(), 0, topic.get(), &metadata, timeout_ms(kConnect));
-  if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return Error{errc_of(err), "topic " + topic_ + ": " + describe(err)};
-  }
-  std::int32_t count = 0;
-  err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-  if (metadata->topic_cnt == 1) {
-    err = metadata->topics[0].err;
-    count = metadata->topics[0].partition_cnt;
-  }
-  rd_kafka_metadata_destroy(metadata);
-  if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return Error{errc_of(err), "topic " + topic_ + ": " + describe(err)};
-  }
+  const auto count = partition_count(handle_.get(), topic.get(), kConnect);
+  if (!count) return count.error();
   for (const ReadFrom& start : from) {
-    if (start.partition >= 0 && start.partition < count) continue;
+    if (start.partition >= 0 && start.partition < *count) continue;
     return Error{Errc::kUnavailable,
                  "topic " + topic_ + " has no partition " + std::to_string(start.partition)};
   }

@@ -110,16 +110,9 @@ Result<void> TransactionalProducer::open_topics(Clock::time_point until) {
 }
 
 Result<void> TransactionalProducer::know_topic(std::size_t topic, Clock::time_point until) {
-  const rd_kafka_metadata_t* metadata = nullptr;
-  auto err = rd_kafka_metadata(handle_.get(), 0, topics_[topic].get(), &metadata,
-                               timeout_ms(left_until(until)));
-  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    err = metadata->topic_cnt == 1 ? metadata->topics[0].err
-                                   : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    rd_kafka_metadata_destroy(metadata);
-  }
-  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return Error{errc_of(err), "topic " + options_.topics[topic] + ": " + describe(err)};
+  const auto count = partition_count(handle_.get(), topics_[topic].get(), left_until(until));
+  if (!count) return count.error();
+  return {};
 }
 
 Result<void> TransactionalProducer::init(Clock::time_point until) {

@@ -10,8 +10,8 @@
 // R1  A store is given up for a fresh one only where it provably cannot be gone on from: its
 //     position is not in the changelog, the changelog goes on with the META of another store, or it
 //     was away for so long that deletions it missed may be compacted away (KIP-1259). The first two
-//     are moved aside, for they may be the last copy; with no META in the changelog the partition
-//     is not begun anew but reported.
+//     are moved aside, for they may be the last copy; where the changelog is empty the store stays
+//     where it is, and with no META in it the partition is not begun anew but reported.
 #pragma once
 
 #include <chrono>
