@@ -340,7 +340,8 @@ class Broker {
 
   /// kUnavailable: no such topic or partition. kRetry: the brokers did not answer.
   virtual Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
-                                                         std::span<const ReadFrom> from) = 0;
+                                                         std::span<const ReadFrom> from,
+                                                         milliseconds timeout) = 0;
   /// kRetry when not known in time.
   virtual Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                         milliseconds timeout) = 0;

@@ -180,7 +180,7 @@ Result<void> read_newest(Broker& broker, const std::string& topic, std::int32_t 
   auto from = newest_of(broker, topic, partitions, per_partition, until, wanted);
   if (!from) return from.error();
   if (from->empty()) return {};
-  auto reader = broker.open_reader(topic, *from);
+  auto reader = broker.open_reader(topic, *from, timeout);
   if (!reader) return reader.error();
   std::vector<Message> messages;
   while (!wanted.empty()) {

@@ -39,8 +39,8 @@ constexpr milliseconds kModelTimeout{60'000};
 /// How long the worker may be away from its loop: longer than librdkafka's longest blocking call
 /// here.
 constexpr milliseconds kStall{120'000};
-/// A commit, a replaced producer, leaving and closing may each take their time-out.
-constexpr std::chrono::seconds kShutdownPatience{85};
+/// Longer than Worker::run() may take to return, and closing the stores.
+constexpr std::chrono::seconds kShutdownPatience{50};
 constexpr milliseconds kLookAfterStores{1'000};
 
 /// TERM and INT, taken by a thread of its own: no work happens inside a signal handler.

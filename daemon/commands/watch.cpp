@@ -95,7 +95,7 @@ Result<TopicTail> TopicTail::open(kafka::Admin& admin, Broker& broker, const std
     tail.ends_[p] = marks->stable_end;
     starts.push_back({p, from == kFromEnd ? marks->stable_end : from});
   }
-  auto reader = broker.open_reader(topic, starts);
+  auto reader = broker.open_reader(topic, starts, kTimeout);
   if (!reader) return reader.error();
   tail.reader_ = std::move(*reader);
   return tail;

@@ -160,7 +160,7 @@ Result<Watermarks> read_changelog(Broker& broker, const std::string& topic, std:
   auto marks = broker.watermarks(topic, partition, kQuestion);
   if (!marks || marks->stable_end <= marks->first) return marks;
   const ReadFrom from[] = {{partition, marks->first}};
-  auto reader = broker.open_reader(topic, from);
+  auto reader = broker.open_reader(topic, from, kQuestion);
   if (!reader) return reader.error();
   std::vector<Message> records;
   auto answered = SteadyClock::now();

@@ -17,10 +17,6 @@ using Resource =
 
 constexpr milliseconds kCreateAttempt{5'000};
 
-milliseconds left_until(Clock::time_point until) {
-  return std::max(std::chrono::duration_cast<milliseconds>(until - Clock::now()), milliseconds(1));
-}
-
 Options options_for(rd_kafka_t* handle, rd_kafka_admin_op_t what, milliseconds timeout) {
   Options options(rd_kafka_AdminOptions_new(handle, what));
   std::array<char, 256> why{};

@@ -1,6 +1,5 @@
 #include "daemon/kafka/broker.hpp"
 
-#include <mutex>
 #include <utility>
 
 namespace segmentd::kafka {
@@ -32,17 +31,21 @@ class EndAsker {
 
   /// First and next offset.
   Result<std::pair<std::int64_t, std::int64_t>> ask(const std::string& topic,
-                                                    std::int32_t partition, milliseconds timeout) {
+                                                    std::int32_t partition,
+                                                    Clock::time_point until) {
     std::int64_t first = 0;
     std::int64_t end = 0;
     const auto query = [&] {
       return rd_kafka_query_watermark_offsets(handle_.get(), topic.c_str(), partition, &first, &end,
-                                              timeout_ms(timeout));
+                                              timeout_ms(left_until(until)));
     };
     auto err = query();
     // The library goes on asking the leader that it knew, moved or dead, as long as its metadata
     // live.
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && partition_count(topic, timeout)) err = query();
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && Clock::now() < until &&
+        partition_count(topic, left_until(until))) {
+      err = query();
+    }
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair{first, end};
     return Error{errc_of(err), topic + "/" + std::to_string(partition) + ": " + describe(err)};
   }
@@ -63,31 +66,30 @@ class KafkaBroker final : public Broker {
   }
 
   Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
-                                                 std::span<const ReadFrom> from) override {
-    return open_log_reader(settings_, topic, from);
+                                                 std::span<const ReadFrom> from,
+                                                 milliseconds timeout) override {
+    return open_log_reader(settings_, topic, from, timeout);
   }
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override {
-    const std::lock_guard lock(asking_);
     return committed_.partition_count(topic, timeout);
   }
   Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
  private:
   const ClientSettings settings_;
-  std::mutex asking_;  // over both below: a question is short
   EndAsker committed_;
   EndAsker uncommitted_;
 };
 
 Result<Watermarks> KafkaBroker::watermarks(const std::string& topic, std::int32_t partition,
                                            milliseconds timeout) {
-  const std::lock_guard lock(asking_);
+  const auto until = Clock::now() + timeout;
   // In this order stable_end <= end even while the log grows.
-  auto stable = committed_.ask(topic, partition, timeout);
+  auto stable = committed_.ask(topic, partition, until);
   if (!stable) return stable.error();
-  auto all = uncommitted_.ask(topic, partition, timeout);
+  auto all = uncommitted_.ask(topic, partition, until);
   if (!all) return all.error();
   return Watermarks{.first = all->first, .stable_end = stable->second, .end = all->second};
 }

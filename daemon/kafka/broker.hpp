@@ -15,6 +15,7 @@ Result<std::unique_ptr<Broker>> open_broker(const ClientSettings& settings);
 /// As Broker::open_reader, without a Broker.
 Result<std::unique_ptr<LogReader>> open_log_reader(const ClientSettings& settings,
                                                    const std::string& topic,
-                                                   std::span<const ReadFrom> from);
+                                                   std::span<const ReadFrom> from,
+                                                   milliseconds timeout);
 
 }  // namespace segmentd::kafka

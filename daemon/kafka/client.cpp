@@ -155,4 +155,10 @@ int timeout_ms(milliseconds timeout) {
   return static_cast<int>(std::clamp(timeout, milliseconds(0), most).count());
 }
 
+milliseconds left_until(std::chrono::steady_clock::time_point until) {
+  const auto left =
+      std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
+  return std::max(left, milliseconds(1));
+}
+
 }  // namespace segmentd::kafka

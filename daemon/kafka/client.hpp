@@ -91,6 +91,9 @@ Message message_of(RawMessage raw);
 
 int timeout_ms(milliseconds timeout);
 
+/// What is left until then, never less than a millisecond: zero has meanings of its own.
+milliseconds left_until(std::chrono::steady_clock::time_point until);
+
 /// As the library's properties in kilobytes want it: at least 1.
 std::string kilobytes(std::int64_t bytes);
 

@@ -8,8 +8,6 @@
 namespace segmentd::kafka {
 namespace {
 
-constexpr milliseconds kConnect{10'000};
-
 // A restore reads as fast as it can, several side by side: a queue for a fraction of a second each.
 const std::vector<Property> kTuned = {
     {"queued.min.messages", "200000"}, {"fetch.wait.max.ms", "25"}, {"fetch.min.bytes", "1"},
@@ -21,7 +19,8 @@ class KafkaLogReader final : public LogReader {
   KafkaLogReader(LogLine log, std::string topic)
       : hooks_{std::move(log), this}, topic_(std::move(topic)) {}
 
-  Result<void> open(const ClientSettings& settings, std::span<const ReadFrom> from);
+  Result<void> open(const ClientSettings& settings, std::span<const ReadFrom> from,
+                    milliseconds timeout);
 
   Result<void> read(std::vector<Message>& out, std::size_t max_records,
                     milliseconds timeout) override;
@@ -34,7 +33,7 @@ class KafkaLogReader final : public LogReader {
     bool at_stable_end = false;
   };
 
-  Result<void> require_partitions(std::span<const ReadFrom> from);
+  Result<void> require_partitions(std::span<const ReadFrom> from, milliseconds timeout);
   Result<void> trouble_of(const rd_kafka_message_t& message) const;
 
   Hooks hooks_;
@@ -43,7 +42,8 @@ class KafkaLogReader final : public LogReader {
   Handle handle_;
 };
 
-Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<const ReadFrom> from) {
+Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<const ReadFrom> from,
+                                  milliseconds timeout) {
   // The library asks for a group even of a consumer that joins none; offsets are never committed.
   auto conf = make_conf(settings, hooks_, kTuned,
                         {{"group.id", settings.group},
@@ -57,7 +57,7 @@ Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<cons
   auto handle = make_consumer(std::move(*conf));
   if (!handle) return handle.error();
   handle_ = std::move(*handle);
-  if (auto there = require_partitions(from); !there) return there;
+  if (auto there = require_partitions(from, timeout); !there) return there;
   Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(from.size())));
   for (const ReadFrom& start : from) {
     auto* entry = rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), start.partition);
@@ -73,9 +73,10 @@ Result<void> KafkaLogReader::open(const ClientSettings& settings, std::span<cons
 }
 
 // The library would wait half a minute before it said that a topic is not there.
-Result<void> KafkaLogReader::require_partitions(std::span<const ReadFrom> from) {
+Result<void> KafkaLogReader::require_partitions(std::span<const ReadFrom> from,
+                                                milliseconds timeout) {
   const Topic topic(rd_kafka_topic_new(handle_.get(), topic_.c_str(), nullptr));
-  const auto count = partition_count(handle_.get(), topic.get(), kConnect);
+  const auto count = partition_count(handle_.get(), topic.get(), timeout);
   if (!count) return count.error();
   for (const ReadFrom& start : from) {
     if (start.partition >= 0 && start.partition < *count) continue;
@@ -140,9 +141,10 @@ bool KafkaLogReader::complete() const {
 
 Result<std::unique_ptr<LogReader>> open_log_reader(const ClientSettings& settings,
                                                    const std::string& topic,
-                                                   std::span<const ReadFrom> from) {
+                                                   std::span<const ReadFrom> from,
+                                                   milliseconds timeout) {
   auto reader = std::make_unique<KafkaLogReader>(settings.log, topic);
-  if (auto opened = reader->open(settings, from); !opened) return opened.error();
+  if (auto opened = reader->open(settings, from, timeout); !opened) return opened.error();
   return std::unique_ptr<LogReader>(std::move(reader));
 }
 

@@ -1,7 +1,10 @@
 #include "daemon/kafka/transaction_log.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <future>
+#include <thread>
 #include <utility>
 
 #include "daemon/kafka/transactional_producer.hpp"
@@ -16,6 +19,17 @@ using Outcome = TransactionResult::Outcome;
 // and then waits for its time-out (seen: 10 s after "not leader for partition"). A new producer
 // ends the transaction sooner.
 constexpr milliseconds kAbortPatience{2'000};
+
+// librdkafka 2.0.2 keeps no time-out of send_offsets_to_transaction while the group's coordinator
+// is away: it returns when some connection comes up (src/rdkafka_coord.c sets creq_ts_timeout and
+// never looks at it; seen: for as long as a broker was gone). So the call is made in a thread that
+// is left behind, with its producer, when it does not return in time: a transaction whose commit
+// was never asked for, of a writer that its successor has locked out.
+constexpr milliseconds kOffsetsGrace{500};  // for the library's own answer
+constexpr int kLeftBehindMax = 8;           // then no more offsets are sent until some return
+
+using GroupMetadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                                      Destroy<rd_kafka_consumer_group_metadata_destroy>>;
 
 /// The errors after which a transaction is known not to be committed and the producer is sound.
 bool is_definite(rd_kafka_resp_err_t code) {
@@ -72,15 +86,20 @@ class KafkaTransactionLog final : public TransactionLog {
                               std::optional<std::string_view> value,
                               std::span<const Header> headers);
   KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
+  KafkaError send_in_time(Partitions offsets, GroupMetadata group);
   KafkaError abort_now();
+  TransactionResult abort_for(std::string why);
   TransactionResult settle(Outcome outcome, std::string what);
   TransactionResult refused(const rd_kafka_error_t& error);
   TransactionResult undecided(const char* during, const rd_kafka_error_t& error);
 
   const ClientSettings settings_;
   const TransactionLogOptions options_;
-  std::unique_ptr<TransactionalProducer> producer_;
+  std::shared_ptr<TransactionalProducer> producer_;
+  std::shared_ptr<std::atomic<int>> sending_ = std::make_shared<std::atomic<int>>(0);
   State state_ = State::kBroken;
+  // One time-out for all steps: the broker gives the transaction no longer, and a shutdown waits.
+  Clock::time_point until_{};
   bool opened_once_ = false;
   std::uint64_t replaced_ = 0;
   std::uint32_t produced_ = 0;
@@ -91,7 +110,7 @@ Result<void> KafkaTransactionLog::reopen() {
   const milliseconds timeout =
       std::exchange(opened_once_, true) ? options_.reopen_timeout : options_.open_timeout;
   producer_.reset();  // two of one id would fence each other
-  auto fresh = std::make_unique<TransactionalProducer>(settings_, options_);
+  auto fresh = std::make_shared<TransactionalProducer>(settings_, options_);
   if (auto opened = fresh->open(Clock::now() + timeout); !opened) return opened;
   producer_ = std::move(fresh);
   state_ = State::kReady;
@@ -108,6 +127,7 @@ Result<void> KafkaTransactionLog::begin() {
   }
   if (state_ == State::kBroken) return Error{Errc::kRetry, "begin: the producer must be reopened"};
   producer_->forget();
+  until_ = Clock::now() + producer_->transaction_timeout();
   KafkaError error(rd_kafka_begin_transaction(producer_->handle()));
   if (!error) return {};
   // No transaction is open: a new producer mends whatever this one has.
@@ -146,11 +166,10 @@ Result<void> KafkaTransactionLog::produce(OutputTopic topic, std::int32_t partit
   if (state_ != State::kReady) return Error{Errc::kRetry, where() + "no transaction is open"};
   // Delivery reports are taken now and then, lest they pile up until the commit.
   if (++produced_ % 512 == 0) rd_kafka_poll(producer_->handle(), 0);
-  const auto until = Clock::now() + producer_->transaction_timeout();
   for (;;) {
     const auto err = enqueue(producer_->topic(at), partition, key, value, headers);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < until) {
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < until_) {
       rd_kafka_poll(producer_->handle(), 10);
       continue;
     }
@@ -162,14 +181,30 @@ Result<void> KafkaTransactionLog::produce(OutputTopic topic, std::int32_t partit
 KafkaError KafkaTransactionLog::send_offsets(std::span<const InputOffset> offsets,
                                              const GroupStamp& group) {
   rd_kafka_consumer_group_metadata_t* metadata = nullptr;
-  KafkaError error(rd_kafka_consumer_group_metadata_read(&metadata, group.metadata.data(),
-                                                         group.metadata.size()));
-  if (error) return error;
-  const Partitions list = list_of(options_.input_topic, offsets);
-  error.reset(rd_kafka_send_offsets_to_transaction(producer_->handle(), list.get(), metadata,
-                                                   timeout_ms(producer_->transaction_timeout())));
-  rd_kafka_consumer_group_metadata_destroy(metadata);
-  return error;
+  if (KafkaError error(rd_kafka_consumer_group_metadata_read(&metadata, group.metadata.data(),
+                                                             group.metadata.size()));
+      error) {
+    return error;
+  }
+  return send_in_time(list_of(options_.input_topic, offsets), GroupMetadata(metadata));
+}
+
+KafkaError KafkaTransactionLog::send_in_time(Partitions offsets, GroupMetadata group) {
+  std::promise<KafkaError> promise;
+  std::future<KafkaError> answer = promise.get_future();
+  ++*sending_;
+  std::thread([producer = producer_, sending = sending_, offsets = std::move(offsets),
+               group = std::move(group), promise = std::move(promise),
+               timeout = timeout_ms(left_until(until_))]() mutable {
+    KafkaError error(rd_kafka_send_offsets_to_transaction(producer->handle(), offsets.get(),
+                                                          group.get(), timeout));
+    producer.reset();  // whoever hears the answer may replace it
+    --*sending;
+    promise.set_value(std::move(error));
+  }).detach();
+  if (answer.wait_until(until_ + kOffsetsGrace) == std::future_status::ready) return answer.get();
+  return KafkaError(rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                       "the group's coordinator does not take the offsets"));
 }
 
 TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offsets,
@@ -178,15 +213,14 @@ TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offse
   // The library would skip an empty list and commit unfenced, and the broker takes an empty member
   // unchecked.
   if (offsets.empty() || !group.valid()) {
-    KafkaError error(abort_now());
-    if (error) return undecided("abort", *error);
-    return settle(Outcome::kAborted, "not fenced: no offsets, or no valid membership");
+    return abort_for("not fenced: no offsets, or no valid membership");
   }
+  if (*sending_ >= kLeftBehindMax) return abort_for("the group's coordinator does not answer");
   if (KafkaError error = send_offsets(offsets, group); error) {
     if (is_definite(rd_kafka_error_code(error.get()))) return refused(*error);
     return undecided("offsets", *error);
   }
-  const int timeout = timeout_ms(producer_->transaction_timeout());
+  const int timeout = timeout_ms(left_until(until_));
   if (KafkaError error(rd_kafka_commit_transaction(producer_->handle(), timeout)); error) {
     return undecided("commit", *error);
   }
@@ -197,10 +231,12 @@ TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offse
 
 TransactionResult KafkaTransactionLog::abort() {
   if (state_ != State::kReady) return {Outcome::kUnknown, "the producer must be reopened", {}, -1};
-  if (KafkaError error = abort_now(); error) {
-    return undecided("abort", *error);
-  }
-  return settle(Outcome::kAborted, {});
+  return abort_for({});
+}
+
+TransactionResult KafkaTransactionLog::abort_for(std::string why) {
+  if (KafkaError error = abort_now(); error) return undecided("abort", *error);
+  return settle(Outcome::kAborted, std::move(why));
 }
 
 KafkaError KafkaTransactionLog::abort_now() {

@@ -27,11 +27,6 @@ bool is_refusal(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
 }
 
-milliseconds left_until(Clock::time_point until) {
-  const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
-  return std::max(left, milliseconds(1));
-}
-
 }  // namespace
 
 bool is_fenced(rd_kafka_resp_err_t code) {

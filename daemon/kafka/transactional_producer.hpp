@@ -57,8 +57,9 @@ class TransactionalProducer {
   Result<void> know_topic(std::size_t topic, std::chrono::steady_clock::time_point until);
   Result<void> init(std::chrono::steady_clock::time_point until);
 
-  const ClientSettings& settings_;
-  const TransactionLogOptions& options_;
+  // Copies: a producer may be left behind by its owner.
+  const ClientSettings settings_;
+  const TransactionLogOptions options_;
   Hooks hooks_;
   RequestWatch watch_;
   milliseconds transaction_timeout_{0};

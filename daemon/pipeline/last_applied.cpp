@@ -7,6 +7,7 @@
 namespace segmentd {
 namespace {
 
+constexpr milliseconds kOpen{2'000};
 constexpr milliseconds kReadWait{100};
 
 }  // namespace
@@ -17,7 +18,7 @@ Result<LastAppliedFate> read_last_applied(Broker& broker, const std::string& inp
                                           const std::function<Result<void>()>& may_wait) {
   if (last.offset < 0 || last.offset < marks.first) return LastAppliedFate::kNotThere;
   const ReadFrom from[] = {{partition, last.offset}};
-  auto reader = broker.open_reader(input_topic, from);
+  auto reader = broker.open_reader(input_topic, from, kOpen);
   if (!reader) return reader.error();
   std::vector<Message> found;
   while (found.empty() && last.offset < marks.end) {

@@ -11,6 +11,7 @@ namespace segmentd {
 namespace {
 
 constexpr std::size_t kBatchRecords = 1'000;
+constexpr milliseconds kOpen{10'000};
 constexpr milliseconds kReadWait{100};
 constexpr milliseconds kRetryPause{250};
 
@@ -25,7 +26,7 @@ Instant steady_instant() {
 Result<std::unique_ptr<ModelReader>> ModelReader::start(Broker& broker, const std::string& topic,
                                                         Epochs& epochs) {
   const ReadFrom from[] = {{0, kFromBeginning}};
-  auto reader = broker.open_reader(topic, from);
+  auto reader = broker.open_reader(topic, from, kOpen);
   if (!reader) return reader.error();
   return std::unique_ptr<ModelReader>(new ModelReader(std::move(*reader), epochs));
 }

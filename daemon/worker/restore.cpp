@@ -232,7 +232,7 @@ Restore::Step Restore::write(std::span<const RowWrite> rows, const Position& pos
 Restore::Step Restore::read_changelog(Read& read) {
   const std::int64_t from = store_->position()->next_offset;
   const ReadFrom froms[] = {{partition_, from > 0 ? from : kFromBeginning}};
-  auto reader = parts_.broker.open_reader(parts_.changelog_topic, froms);
+  auto reader = parts_.broker.open_reader(parts_.changelog_topic, froms, kQuestion);
   if (!reader) return Failure{reader.error(), ParkReason::kStateBehindLog};
   Pace::Time seen_moving = parts_.pace.now();
   Pace::Time answered = seen_moving;

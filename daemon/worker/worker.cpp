@@ -9,6 +9,7 @@ namespace {
 using observe::LogLevel;
 
 constexpr milliseconds kLeaveTimeout{10'000};
+constexpr milliseconds kTroubledTimeout{2'000};  // where the brokers are not likely to answer
 constexpr milliseconds kFencedTimeout{2'000};
 constexpr milliseconds kStalledPause{200};
 constexpr milliseconds kDoubtPoll{1'000};  // nothing leaves memory then
@@ -25,6 +26,7 @@ std::string list_of(std::span<const std::int32_t> partitions) {
 Worker::Worker(WorkerRules rules, WorkerParts parts) : rules_(rules), parts_(std::move(parts)) {}
 
 WorkerEnd Worker::run(const std::atomic<bool>& stop) {
+  stop_ = &stop;
   if (auto joined = join(); !joined) return {WorkerEnd::Kind::kBroker, joined.error().what};
   while (!stop && !end_) round();
   shut_down();
@@ -172,7 +174,7 @@ void Worker::decide_and_commit() {
     if (*next != Pipeline::Next::kCommit && !due) return;
     commit_failed_ = commit() != Commit::kDone;
     if (commit_failed_) return;
-    if (*next != Pipeline::Next::kCommit) return;
+    if (*next != Pipeline::Next::kCommit || (stop_ != nullptr && *stop_)) return;
     handle(source_->poll(milliseconds(0)));  // a long sweep must not keep the group waiting
     if (in_doubt()) return;
   }
@@ -180,15 +182,17 @@ void Worker::decide_and_commit() {
 
 void Worker::shut_down() {
   if (source_ == nullptr) return;
+  stopping_ = true;
+  const bool troubled = in_doubt() || commit_failed_;
   const bool fenced = end_ && end_->kind == WorkerEnd::Kind::kFenced;
   if (rules_.leave_on_stop && !fenced) {
     observe::log_line(LogLevel::kInfo,
                       "leaving: last commit, then the partitions go to the others");
-    source_->leave(kLeaveTimeout);
+    source_->leave(troubled ? kTroubledTimeout : kLeaveTimeout);
   } else {
     observe::log_line(LogLevel::kInfo,
                       "stopping: the partitions wait for this member to come back");
-    if (!fenced && !in_doubt() && parts_.pipeline.touched()) commit();
+    if (!fenced) commit_before_leaving();
     source_->stay(kStayTimeout);
   }
   const std::vector<std::int32_t> rest(owned_.begin(), owned_.end());
@@ -223,7 +227,7 @@ void Worker::on_revoked(std::span<const std::int32_t> partitions) {
   note_stamp();  // the generation is a new one already, and these are ours until this returns
   note_rebalance_begin();
   ++commit_tally_.rebalances[observe::RebalanceKind::kRevoked];
-  if (!in_doubt() && parts_.pipeline.touched()) commit();  // W5
+  commit_before_leaving();
   release(partitions);
   observe::log_line(
       LogLevel::kInfo, "revoked",
@@ -238,6 +242,13 @@ void Worker::on_lost(std::span<const std::int32_t> partitions) {
   observe::log_line(
       LogLevel::kWarning, "lost: the group gave these partitions to others",
       {{"partitions", list_of(partitions)}, {"owned", owned_.size()}, {"worker", rules_.worker}});
+}
+
+/// W5. What is not committed here is decided anew by the next owner.
+void Worker::commit_before_leaving() {
+  if (in_doubt() || !parts_.pipeline.touched()) return;
+  if (stopping_ && commit_failed_) return;  // it has just been tried, and whoever stops us waits
+  commit();
 }
 
 void Worker::release(std::span<const std::int32_t> partitions) {

@@ -98,6 +98,8 @@ class Worker final : public RebalanceListener {
   Worker(WorkerRules rules, WorkerParts parts);
 
   /// Joins the group and works until `stop` is set or it cannot go on.
+  /// Once that is set it returns within 35 s whatever the brokers do: what is under way has its
+  /// time-out, and nothing is begun with a broker that did not answer.
   WorkerEnd run(const std::atomic<bool>& stop);
 
   // What run() consists of, for who wants to look in between.
@@ -130,6 +132,7 @@ class Worker final : public RebalanceListener {
   void join_after_fencing(const std::string& what);
   void forget_old_ends();
   void decide_and_commit();
+  void commit_before_leaving();
 
   // --- partitions ---
   void check_partition_count();
@@ -204,8 +207,10 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
   std::optional<WorkerEnd> end_;
   Pace::Time transaction_since_{};
-  bool filling_ = false;        // something was decided since the last commit
-  bool drained_ = false;        // the last poll found nothing more
+  bool filling_ = false;  // something was decided since the last commit
+  bool drained_ = false;  // the last poll found nothing more
+  const std::atomic<bool>* stop_ = nullptr;
+  bool stopping_ = false;       // in shut_down(): nothing is tried twice
   bool commit_failed_ = false;  // the last one was not possible, or aborted: no hurry to try again
   int aborts_in_a_row_ = 0;
   Pace::Time polled_at_{};  // while stalled

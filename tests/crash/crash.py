@@ -3,7 +3,7 @@
 oracle that no event was lost, doubled or made up.
 
     crash.py SEGMENTD [--kills N] [--rebalances M] [--seed S] [--kafka V] [--brokers 1|3] [--workers W]
-                      [--rate R] [--clock event|wall|both] [--sums FILE]
+                      [--rate R] [--clock event|wall|both] [--sums FILE] [--logs]
 
 First with the event clock, where every event is compared with `segmentd replay`; then, shorter, with the
 wall clock. Exit code 0 only if nothing was lost, doubled, wrong or parked and nobody ended by himself. On
@@ -48,6 +48,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=2000, help="records a second (2000)")
     parser.add_argument("--clock", choices=("event", "wall", "both"), default="both")
     parser.add_argument("--sums", type=pathlib.Path, help="file that the figures of all runs are kept in")
+    parser.add_argument("--logs", action="store_true", help="keep all logs of a run that passes, too")
     given = parser.parse_args()
     if given.kills < 1 or given.rebalances < 0 or given.rate < 100:
         parser.error("at least one kill, no negative rebalances, 100 records a second")
@@ -155,9 +156,9 @@ def keep(given, total, failed):
             f"{told['longest standstill s']} s")
 
 
-def keep_logs(directory):
+def keep_logs(directory, word):
     """Where they are. What still runs may take its files away meanwhile."""
-    kept = directory.with_name(directory.name + "-failed")
+    kept = directory.with_name(f"{directory.name}-{word}")
     try:
         shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True,
                         ignore=shutil.ignore_patterns("data", "input-*.ndjson", "segmentd", "partition-*"))
@@ -207,7 +208,9 @@ def main():
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
-        print(f"crash: FAILED; seed {given.seed}; logs in {keep_logs(directory)}", file=sys.stderr)
+        print(f"crash: FAILED; seed {given.seed}; logs in {keep_logs(directory, 'failed')}", file=sys.stderr)
+    elif given.logs:
+        print(f"crash: logs in {keep_logs(directory, 'passed')}")
     cleanups.run()
     shutil.rmtree(directory, ignore_errors=True)
     sys.exit(1 if problems else 0)

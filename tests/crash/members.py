@@ -16,7 +16,7 @@ CHOICES = {
     "rocksdb.flush_interval": ("200ms", "3s", "30s"),
 }
 PARKED = re.compile(r"^.* parked partition=.*$", re.MULTILINE)
-TERM_SECONDS = 100
+TERM_SECONDS = 60  # a daemon gives up by itself after 50
 
 
 class Member:

@@ -64,7 +64,7 @@ class LogReaderTest : public testing::Test {
   }
   std::unique_ptr<LogReader> reader(std::int32_t partition, std::int64_t offset = kFromBeginning) {
     const std::vector<ReadFrom> from{{.partition = partition, .offset = offset}};
-    auto opened = broker_->open_reader(changelog(), from);
+    auto opened = broker_->open_reader(changelog(), from, kPatience);
     EXPECT_TRUE(opened) << opened.error().what;
     return opened ? std::move(*opened) : nullptr;
   }
@@ -152,11 +152,11 @@ TEST_F(LogReaderTest, AnOffsetThatIsNotThereIsItsOwnError) {
 
 TEST_F(LogReaderTest, AMissingTopicOrPartitionIsUnavailable) {
   const std::vector<ReadFrom> first{{.partition = 0, .offset = kFromBeginning}};
-  const auto topic = broker_->open_reader(unique_name("missing"), first);
+  const auto topic = broker_->open_reader(unique_name("missing"), first, kPatience);
   ASSERT_FALSE(topic);
   EXPECT_EQ(topic.error().code, Errc::kUnavailable) << topic.error().what;
   const std::vector<ReadFrom> third{{.partition = 2, .offset = kFromBeginning}};
-  const auto partition = broker_->open_reader(changelog(), third);
+  const auto partition = broker_->open_reader(changelog(), third, kPatience);
   ASSERT_FALSE(partition);
   EXPECT_EQ(partition.error().code, Errc::kUnavailable) << partition.error().what;
 }
@@ -196,7 +196,7 @@ TEST_F(LogReaderTest, ReadsSeveralPartitionsTogether) {
   transact(1, {"b", "c"});
   const std::vector<ReadFrom> from{{.partition = 0, .offset = kFromBeginning},
                                    {.partition = 1, .offset = 1}};
-  const auto both = broker_->open_reader(changelog(), from);
+  const auto both = broker_->open_reader(changelog(), from, kPatience);
   ASSERT_TRUE(both);
   Texts keys = read_until(**both, [&] { return (*both)->complete(); });
   std::sort(keys.begin(), keys.end());

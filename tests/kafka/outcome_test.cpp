@@ -15,6 +15,7 @@ using Texts = std::vector<std::string>;
 
 constexpr std::int16_t kAddOffsetsToTxn = 25;
 constexpr std::int16_t kEndTxn = 26;
+constexpr std::int16_t kTxnOffsetCommit = 28;
 
 class OutcomeTest : public testing::Test {
  protected:
@@ -140,6 +141,26 @@ TEST_F(OutcomeTest, OffsetsOfAnUndecidedTransactionAreWaitedFor) {
   ASSERT_TRUE(log->reopen());
   EXPECT_EQ(committed(), "1");
   EXPECT_EQ(changelog(), Texts{"META=1"});
+}
+
+// The library would wait for as long as the group's coordinator is away.
+TEST_F(OutcomeTest, OffsetsThatNobodyTakesAreGivenUpInTime) {
+  scene_->settings.properties = {{"transaction.timeout.ms", "3000"}};
+  const auto log = scene_->writer(unique_name("txn"));
+  write(*log, "1");
+  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  write(*log, "2");
+  proxy_->swallow(kTxnOffsetCommit);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto result = commit(*log, "2");
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(15));
+  EXPECT_EQ(result.outcome, Outcome::kUnknown) << result.what;
+  proxy_->swallow(-1);
+  ASSERT_TRUE(log->reopen());
+  EXPECT_EQ(committed(), "1");
+  write(*log, "2");
+  EXPECT_EQ(commit(*log, "2").outcome, Outcome::kCommitted);
+  EXPECT_EQ(changelog(), (Texts{"META=1", "META=2"}));
 }
 
 }  // namespace

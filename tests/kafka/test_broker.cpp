@@ -115,7 +115,7 @@ std::vector<std::string> Scene::visible(const std::string& topic, std::int32_t p
 std::vector<std::string> Scene::read(const std::string& topic, std::int32_t partition,
                                      bool to_the_end) const {
   const std::vector<ReadFrom> from{{.partition = partition, .offset = kFromBeginning}};
-  const auto reader = require(kafka::open_log_reader(settings, topic, from), "reader");
+  const auto reader = require(kafka::open_log_reader(settings, topic, from, kPatience), "reader");
   std::vector<Message> records;
   const auto until = Clock::now() + kPatience;
   const auto enough = [&] {

@@ -112,7 +112,7 @@ class PortsTest : public testing::Test {
   }
   std::unique_ptr<LogReader> reader(Broker& broker, std::int64_t offset = kFromBeginning) {
     const ReadFrom from[] = {{.partition = 0, .offset = offset}};
-    auto opened = broker.open_reader(changelog(), from);
+    auto opened = broker.open_reader(changelog(), from, kPatience);
     EXPECT_TRUE(opened) << opened.error().what;
     return opened ? std::move(*opened) : nullptr;
   }
@@ -270,7 +270,7 @@ TEST_F(PortsTest, ReadersStartWhereTheyAreToldAndSayWhatIsNotThere) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, Errc::kCorrupt) << error->what;
   const ReadFrom nowhere[] = {{.partition = 77, .offset = kFromBeginning}};
-  const auto missing = broker->open_reader(changelog(), nowhere);
+  const auto missing = broker->open_reader(changelog(), nowhere, kPatience);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::kUnavailable);
   EXPECT_FALSE(broker->watermarks(changelog(), 77, kPatience));

@@ -174,7 +174,7 @@ TEST_F(SimFaultsTest, CompactionLeavesGapsAndTheNewestValueBelowTheStableEnd) {
   SimLog& log = cluster_.output(OutputTopic::kChangelog, 0);
   log.compact();
   const ReadFrom from[] = {{0, 1}};  // in the middle of what is gone
-  auto reader = broker_->open_reader("changelog", from);
+  auto reader = broker_->open_reader("changelog", from, milliseconds(1));
   ASSERT_TRUE(reader);
   std::vector<Message> records;
   ASSERT_TRUE((*reader)->read(records, 100, milliseconds(1)));

@@ -43,7 +43,7 @@ class SimModelReader {
   void read_on() {
     if (reader_ == nullptr) {
       const ReadFrom from[] = {{0, kFromBeginning}};
-      auto opened = broker_.open_reader(topic_, from);
+      auto opened = broker_.open_reader(topic_, from, milliseconds(1'000));
       if (!opened) return;
       reader_ = std::move(*opened);
     }

@@ -55,7 +55,8 @@ const FakePartition& FakeCluster::partition(const std::string& topic, std::int32
 }
 
 Result<std::unique_ptr<LogReader>> FakeCluster::open_reader(const std::string& topic,
-                                                            std::span<const ReadFrom> from) {
+                                                            std::span<const ReadFrom> from,
+                                                            milliseconds) {
   const std::lock_guard lock(mutex);
   return std::unique_ptr<LogReader>(
       std::make_unique<FakeReader>(partition(topic, from.front().partition), from.front()));

@@ -37,7 +37,8 @@ class FakeCluster final : public Broker {
   explicit FakeCluster(std::int32_t partitions);
 
   Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
-                                                 std::span<const ReadFrom> from) override;
+                                                 std::span<const ReadFrom> from,
+                                                 milliseconds timeout) override;
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t number,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;

@@ -101,7 +101,8 @@ class SimBroker final : public Broker {
       : cluster_(cluster), process_(process) {}
 
   Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
-                                                 std::span<const ReadFrom> from) override;
+                                                 std::span<const ReadFrom> from,
+                                                 milliseconds timeout) override;
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
@@ -113,7 +114,8 @@ class SimBroker final : public Broker {
 };
 
 Result<std::unique_ptr<LogReader>> SimBroker::open_reader(const std::string& topic,
-                                                          std::span<const ReadFrom> from) {
+                                                          std::span<const ReadFrom> from,
+                                                          milliseconds) {
   const unsigned way = cluster_.fates().at(Door::kOpenReader, process_.number, 2);
   if (way == 1) return Error{Errc::kRetry, "the broker does not answer"};
   if (way == 2) return Error{Errc::kUnavailable, "the topic is not there"};

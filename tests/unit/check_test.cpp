@@ -351,7 +351,7 @@ TEST_F(StateCheckTest, AFileInItsPlaceIsRefused) {
 class TenRecords final : public Broker {
  public:
   Result<std::unique_ptr<LogReader>> open_reader(const std::string& topic,
-                                                 std::span<const ReadFrom>) override {
+                                                 std::span<const ReadFrom>, milliseconds) override {
     return Error{Errc::kUnavailable, topic};
   }
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,

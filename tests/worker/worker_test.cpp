@@ -384,6 +384,42 @@ TEST_F(WorkerTest, ARestartGoesOnWhereItStopped) {
   expect_calm();
 }
 
+// --- asked to stop ---
+
+TEST_F(WorkerTest, AStopDoesNotTryAgainWhatHasJustFailed) {
+  log_.fates = {Fate::kCommitted, Fate::kAborted, Fate::kAborted};
+  int tried_after = 0;
+  log_.before_commit = [&](auto) {
+    if (stop_) ++tried_after;
+    if (log_.fates.size() == 1) stop();
+  };
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_EQ(tried_after, 0);
+  log_.before_commit = {};
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  expect_calm();
+}
+
+TEST_F(WorkerTest, AStopDoesNotWaitForTheEndOfARelabelling) {
+  pipeline_rules_.relabel_per_transaction_max = 1;
+  std::vector<std::int64_t> before;
+  int standing = 0;
+  int tried_after = 0;
+  log_.before_commit = [&](std::span<const InputOffset> offsets) {
+    if (stop_) ++tried_after;
+    std::vector<std::int64_t> now;
+    for (const InputOffset& o : offsets) now.push_back(o.next_offset);
+    standing = now == before ? standing + 1 : 0;  // nothing was read: it relabels
+    before = std::move(now);
+    if (standing == 3) stop();
+  };
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  EXPECT_FALSE(all_consumed());
+  EXPECT_LE(tried_after, 1);
+  log_.before_commit = {};
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+}
+
 // --- W6: what cannot go on ---
 
 TEST_F(WorkerTest, AnOffsetSetByHandParksItsPartitionAndNoOther) {
