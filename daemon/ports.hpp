@@ -208,6 +208,10 @@ struct Header {
   std::string_view value;
 };
 
+/// On the first record of a transaction in a changelog partition: the transactional.id of who
+/// writes it, for read_committed readers see nothing of a transaction that was left open.
+inline constexpr const char* kWriterHeader = "writer";
+
 /// The next offset of one input partition, to be committed with the transaction.
 struct InputOffset {
   std::int32_t partition = -1;
@@ -348,6 +352,12 @@ class Broker {
   /// How many partitions the topic has now. kUnavailable: there is no such topic. kRetry: the
   /// brokers did not answer.
   virtual Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) = 0;
+  /// Whose open transaction hides the partition's end: what the header kWriterHeader of the first
+  /// record behind the stable end says, empty if it has none. nullopt: nothing is hidden (any
+  /// more). kRetry: the brokers did not answer.
+  virtual Result<std::optional<std::string>> hiding_writer(const std::string& topic,
+                                                           std::int32_t partition,
+                                                           milliseconds timeout) = 0;
   /// Aborts the open transaction of a writer that is gone and locks it out for good.
   virtual Result<void> fence(const std::string& transactional_id, milliseconds timeout) = 0;
 };

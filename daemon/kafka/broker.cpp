@@ -55,6 +55,48 @@ class EndAsker {
   Handle handle_;
 };
 
+std::string writer_of(const rd_kafka_message_t& message) {
+  rd_kafka_headers_t* headers = nullptr;  // the message's
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, kWriterHeader, &value, &size) !=
+          RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return {};
+  }
+  return {static_cast<const char*>(value), size};
+}
+
+/// Of a record that may belong to an open transaction. nullopt: there is none any more.
+Result<std::optional<std::string>> writer_of_record(const ClientSettings& settings,
+                                                    const std::string& topic, ReadFrom from,
+                                                    Clock::time_point until) {
+  Hooks hooks{settings.log, nullptr};
+  auto conf = make_conf(settings, hooks, {},
+                        {{"group.id", settings.group},
+                         {"isolation.level", "read_uncommitted"},
+                         {"enable.auto.commit", "false"},
+                         {"enable.partition.eof", "true"},
+                         {"auto.offset.reset", "error"}});
+  if (!conf) return conf.error();
+  auto handle = make_consumer(std::move(*conf));
+  if (!handle) return handle.error();
+  const Partitions list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), from.partition)->offset =
+      from.offset;
+  if (auto err = rd_kafka_assign(handle->get(), list.get())) {
+    return Error{errc_of(err), topic + ": " + describe(err)};
+  }
+  while (Clock::now() < until) {
+    const RawMessage message(rd_kafka_consumer_poll(handle->get(), timeout_ms(left_until(until))));
+    if (!message) break;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return std::optional(writer_of(*message));
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return std::optional<std::string>();
+  }
+  return Error{Errc::kRetry, topic + "/" + std::to_string(from.partition) +
+                                 ": who hides its end is not known yet"};
+}
+
 class KafkaBroker final : public Broker {
  public:
   explicit KafkaBroker(const ClientSettings& settings)
@@ -75,6 +117,8 @@ class KafkaBroker final : public Broker {
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override {
     return committed_.partition_count(topic, timeout);
   }
+  Result<std::optional<std::string>> hiding_writer(const std::string& topic, std::int32_t partition,
+                                                   milliseconds timeout) override;
   Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
  private:
@@ -92,6 +136,16 @@ Result<Watermarks> KafkaBroker::watermarks(const std::string& topic, std::int32_
   auto all = uncommitted_.ask(topic, partition, until);
   if (!all) return all.error();
   return Watermarks{.first = all->first, .stable_end = stable->second, .end = all->second};
+}
+
+Result<std::optional<std::string>> KafkaBroker::hiding_writer(const std::string& topic,
+                                                              std::int32_t partition,
+                                                              milliseconds timeout) {
+  const auto until = Clock::now() + timeout;
+  auto marks = watermarks(topic, partition, timeout);
+  if (!marks) return marks.error();
+  if (marks->stable_end >= marks->end) return std::optional<std::string>();
+  return writer_of_record(settings_, topic, {partition, marks->stable_end}, until);
 }
 
 Result<void> KafkaBroker::fence(const std::string& transactional_id, milliseconds timeout) {

@@ -216,6 +216,11 @@ TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offse
     return abort_for("not fenced: no offsets, or no valid membership");
   }
   if (*sending_ >= kLeftBehindMax) return abort_for("the group's coordinator does not answer");
+  // The records first: whoever finds offsets of a transaction that was left open finds its records
+  // too, which name their writer. A record that failed is told by the next step.
+  if (auto err = rd_kafka_flush(producer_->handle(), timeout_ms(left_until(until_)))) {
+    return undecided("flush", *KafkaError(rd_kafka_error_new(err, "records are not taken")));
+  }
   if (KafkaError error = send_offsets(offsets, group); error) {
     if (is_definite(rd_kafka_error_code(error.get()))) return refused(*error);
     return undecided("offsets", *error);

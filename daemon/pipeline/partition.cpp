@@ -174,6 +174,13 @@ Result<void> Partition::put_all(OutputSink& sink, Instant wall) {
     put_bytes_ += (key ? key->size() : 0) + (value ? value->size() : 0);
     return sink.put(topic, number_, key, value, headers);
   };
+  const HeaderText writer[] = {{kWriterHeader, meta_.writer}};
+  std::span<const HeaderText> told = writer;  // with the first only
+  const auto put_row = [&](const RowWrite& write) {
+    auto ok = put(OutputTopic::kChangelog, write.key, write.value, told);
+    told = {};
+    return ok;
+  };
   put_bytes_ = 0;
   for (const OutputRecord& record : outputs_) {
     if (auto ok = put(record.topic, record.key, record.value, record.headers); !ok) return ok;
@@ -187,17 +194,14 @@ Result<void> Partition::put_all(OutputSink& sink, Instant wall) {
       if (auto ok = put(OutputTopic::kTable, row->customer.id, text, {}); !ok) return ok;
     }
     row_writes_.push_back({row_key(row->customer.id), encode_row(row->customer)});
-    const RowWrite& write = row_writes_.back();
-    if (auto ok = put(OutputTopic::kChangelog, write.key, write.value, {}); !ok) return ok;
+    if (auto ok = put_row(row_writes_.back()); !ok) return ok;
   }
   Meta meta = meta_;
   meta.txn_seq = meta_.txn_seq + 1;
   meta.now = rules_.event_clock ? meta_.clock.value_or(wall) : wall;
   meta.sweep = sweep_;
   row_writes_.push_back({std::string(kMetaKey), encode_meta(meta)});
-  if (auto ok = put(OutputTopic::kChangelog, kMetaKey, row_writes_.back().value, {}); !ok)
-    return ok;
-  return {};
+  return put_row(row_writes_.back());
 }
 
 Result<void> Partition::note_complete(Instant wall) {

@@ -324,15 +324,13 @@ void Restore::note_progress(const ReadProgress& progress) {
 }
 
 Restore::Step Restore::fence_writer() {
-  auto meta = stored_meta();
-  if (!meta) return Failure{meta.error(), store_reason(meta.error())};
-  if (!*meta || (*meta)->writer.empty() || (*meta)->writer == parts_.own_writer) {
-    return std::nullopt;
-  }
+  const auto writer = parts_.broker.hiding_writer(parts_.changelog_topic, partition_, kQuestion);
+  if (!writer) return Failure{writer.error(), ParkReason::kStateBehindLog};
+  if (!*writer || (*writer)->empty() || **writer == parts_.own_writer) return std::nullopt;
   observe::log_line(LogLevel::kWarning,
                     "an open transaction hides the changelog's end: fencing its writer",
-                    {{"partition", partition_}, {"writer", (*meta)->writer}});
-  if (auto fenced = parts_.broker.fence((*meta)->writer, kFenceTimeout); !fenced) {
+                    {{"partition", partition_}, {"writer", **writer}});
+  if (auto fenced = parts_.broker.fence(**writer, kFenceTimeout); !fenced) {
     return Failure{fenced.error(), ParkReason::kStateBehindLog};
   }
   if (++writers_fenced_ < kFencedInVain) return std::nullopt;

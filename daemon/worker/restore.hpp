@@ -4,8 +4,9 @@
 //   -> compare with the input
 //
 // If the changelog's end stays hidden behind an open transaction of a writer that is gone, that
-// writer (META names it) is fenced, which aborts the transaction at once instead of after its
-// time-out.
+// writer is fenced, which aborts the transaction at once instead of after its time-out. The
+// transaction's first record names it (kWriterHeader): META, which ends the one before, may be of
+// another, or there is none yet.
 //
 // R1  A store is given up for a fresh one only where it provably cannot be gone on from: its
 //     position is not in the changelog, the changelog goes on with the META of another store, or it

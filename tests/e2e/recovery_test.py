@@ -8,8 +8,11 @@ import sys
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+from confluent_kafka import KafkaException, Producer  # noqa: E402
 from one_customer import SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
 
+LEFT_OPEN_MS = 600_000  # far longer than anybody waits here
+OPEN_SECONDS = 30
 NOISE = random.Random(1).randbytes(80_000)  # no compression makes it small
 
 
@@ -98,6 +101,26 @@ class RecoveryTest(OneCustomerAPartition):
         application.wait_until_consumed()
         application.daemon.stop()
         self.assertEqual(len(application.rows()), len(before) + 2)
+        self.assertEqual(self.frequency(application, "c0"), 51)
+
+    def test_a_transaction_left_open_by_another_is_ended_by_its_first_record(self):
+        """Nothing else tells of it: there is no META, or it names whoever wrote before."""
+        application = self.begin("leftopen", instance="one")
+        writer = f"{application.name}-gone-0"
+        gone = Producer({**application.kafka.client, "transactional.id": writer,
+                         "transaction.timeout.ms": LEFT_OPEN_MS})
+        gone.init_transactions(OPEN_SECONDS)
+        gone.begin_transaction()
+        gone.produce(application.name + "-changelog", partition=0, key="c0", value=b"never decided",
+                     headers={"writer": writer})
+        gone.flush(OPEN_SECONDS)
+        application.daemon.start().wait_active(2)
+        self.assertIn(f"fencing its writer partition=0 writer={writer}", application.daemon.log())
+        self.send(application, 0, [50])
+        application.wait_until_consumed()
+        application.daemon.stop()
+        with self.assertRaises(KafkaException):
+            gone.commit_transaction(OPEN_SECONDS)
         self.assertEqual(self.frequency(application, "c0"), 51)
 
 

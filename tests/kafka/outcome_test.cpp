@@ -13,6 +13,7 @@ namespace {
 using Outcome = TransactionResult::Outcome;
 using Texts = std::vector<std::string>;
 
+constexpr std::int16_t kProduce = 0;
 constexpr std::int16_t kAddOffsetsToTxn = 25;
 constexpr std::int16_t kEndTxn = 26;
 constexpr std::int16_t kTxnOffsetCommit = 28;
@@ -140,6 +141,22 @@ TEST_F(OutcomeTest, OffsetsOfAnUndecidedTransactionAreWaitedFor) {
   EXPECT_EQ(result.outcome, Outcome::kUnknown) << result.what;
   ASSERT_TRUE(log->reopen());
   EXPECT_EQ(committed(), "1");
+  EXPECT_EQ(changelog(), Texts{"META=1"});
+}
+
+// Whoever takes the partition over finds who left the transaction open by its records.
+TEST_F(OutcomeTest, NoOffsetsAreSentBeforeTheRecordsAreTaken) {
+  scene_->settings.properties = {{"transaction.timeout.ms", "3000"}};
+  const auto log = scene_->writer(unique_name("txn"));
+  write(*log, "1");
+  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  proxy_->swallow(kProduce);
+  write(*log, "2");
+  const int before = proxy_->seen(kAddOffsetsToTxn);
+  EXPECT_EQ(commit(*log, "2").outcome, Outcome::kUnknown);
+  EXPECT_EQ(proxy_->seen(kAddOffsetsToTxn), before);
+  proxy_->swallow(-1);
+  ASSERT_TRUE(log->reopen());
   EXPECT_EQ(changelog(), Texts{"META=1"});
 }
 

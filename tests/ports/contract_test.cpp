@@ -276,6 +276,47 @@ TEST_F(PortsTest, ReadersStartWhereTheyAreToldAndSayWhatIsNotThere) {
   EXPECT_FALSE(broker->watermarks(changelog(), 77, kPatience));
 }
 
+TEST_F(PortsTest, WhoHidesTheEndIsSaidByTheFirstRecordOfItsTransaction) {
+  RecordingListener heard;
+  const auto source = world_->member("one", heard);
+  ASSERT_TRUE(owns(*source, heard, 2));
+  const auto broker = world_->broker();
+  const auto hiding = [&] {
+    const auto writer = broker->hiding_writer(changelog(), 0, kPatience);
+    EXPECT_TRUE(writer) << writer.error().what;
+    return writer ? *writer : std::nullopt;
+  };
+  const auto done = world_->writer(world_->id("txn"));
+  const std::string id = world_->id("gone");
+  const auto left_open = world_->writer(id);
+  ASSERT_EQ(commit(*done, {"a"}, *source).outcome, Outcome::kCommitted);
+  ASSERT_TRUE(settled(*broker));
+  EXPECT_EQ(hiding(), std::nullopt);
+  const Header said[] = {{kWriterHeader, id}};
+  const std::int64_t end = marks(*broker).end;
+  ASSERT_TRUE(left_open->begin());
+  ASSERT_TRUE(left_open->produce(OutputTopic::kChangelog, 0, "b", "v", said));
+  put(*left_open, {"c"});
+  ASSERT_TRUE(eventually([&] {
+    world_->wait(kStep);
+    return marks(*broker).end >= end + 2;
+  }));
+  EXPECT_EQ(hiding(), id);
+  ASSERT_EQ(left_open->abort().outcome, Outcome::kAborted);
+  ASSERT_TRUE(settled(*broker));
+  EXPECT_EQ(hiding(), std::nullopt);
+}
+
+TEST_F(PortsTest, ATopicTellsItsPartitionsAndAMissingOneThatItIsNotThere) {
+  const auto broker = world_->broker();
+  const auto count = broker->partition_count(changelog(), kPatience);
+  ASSERT_TRUE(count) << count.error().what;
+  EXPECT_EQ(*count, 2);
+  const auto missing = broker->partition_count(changelog() + "-missing", kPatience);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Errc::kUnavailable) << missing.error().what;
+}
+
 // --- offsets ---
 
 TEST_F(PortsTest, MetadataComesBackAndMovesWithoutTheOffset) {

@@ -42,6 +42,10 @@ class FakeCluster final : public Broker {
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t number,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
+  Result<std::optional<std::string>> hiding_writer(const std::string&, std::int32_t,
+                                                   milliseconds) override {
+    return std::optional<std::string>();
+  }
   Result<void> fence(const std::string&, milliseconds) override { return {}; }
 
   const FakePartition& partition(const std::string& topic, std::int32_t number) const;

@@ -106,6 +106,8 @@ class SimBroker final : public Broker {
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t partition,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
+  Result<std::optional<std::string>> hiding_writer(const std::string& topic, std::int32_t partition,
+                                                   milliseconds timeout) override;
   Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
  private:
@@ -141,8 +143,20 @@ Result<Watermarks> SimBroker::watermarks(const std::string& topic, std::int32_t 
 Result<std::int32_t> SimBroker::partition_count(const std::string& topic, milliseconds) {
   const unsigned way = cluster_.fates().at(Door::kPartitionCount, process_.number, 1);
   if (way == 1) return Error{Errc::kRetry, "the broker does not answer"};
-  if (topic != SimCluster::kInput) return Error{Errc::kUnavailable, "no topic " + topic};
-  return cluster_.partitions();
+  std::int32_t count = 0;
+  while (cluster_.find(topic, count) != nullptr) ++count;
+  if (count == 0) return Error{Errc::kUnavailable, "no topic " + topic};
+  return count;
+}
+
+Result<std::optional<std::string>> SimBroker::hiding_writer(const std::string& topic,
+                                                            std::int32_t partition, milliseconds) {
+  const unsigned way = cluster_.fates().at(Door::kHidingWriter, process_.number, 1);
+  if (way == 1) return Error{Errc::kRetry, "the broker does not answer"};
+  const SimLog* log = cluster_.find(topic, partition);
+  if (log == nullptr) return Error{Errc::kUnavailable, "no such partition of " + topic};
+  if (log->stable_end() >= log->end()) return std::optional<std::string>();
+  return std::optional(log->at(log->stable_end()).writer);
 }
 
 Result<void> SimBroker::fence(const std::string& transactional_id, milliseconds) {

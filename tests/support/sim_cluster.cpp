@@ -36,6 +36,7 @@ const char* word(Door door) {
                                                              "read",
                                                              "watermarks",
                                                              "partition_count",
+                                                             "hiding_writer",
                                                              "fence",
                                                              "open_store",
                                                              "get",

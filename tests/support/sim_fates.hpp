@@ -58,6 +58,7 @@ enum class Door : std::uint8_t {
   kRead,
   kWatermarks,
   kPartitionCount,
+  kHidingWriter,
   kFence,
   kOpenStore,
   kGet,

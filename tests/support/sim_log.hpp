@@ -17,6 +17,7 @@ struct SimRecord {
   std::optional<std::string> key;
   std::optional<std::string> value;
   std::int64_t timestamp_ms = 0;
+  std::string writer;          // its header kWriterHeader
   int producer = kNoProducer;  // transactional; kNoProducer = visible as soon as it is there
   bool marker = false;
   bool decided = false;  // it is committed for good, though its marker may be missing yet

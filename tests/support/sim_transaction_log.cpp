@@ -54,13 +54,17 @@ Result<void> SimTransactionLog::begin() {
 Result<void> SimTransactionLog::produce(OutputTopic topic, std::int32_t partition,
                                         std::optional<std::string_view> key,
                                         std::optional<std::string_view> value,
-                                        std::span<const Header>) {
+                                        std::span<const Header> headers) {
   const unsigned way = at(Door::kProduce, 1);
   if (way == 1) return Error{Errc::kRetry, "the queue is full"};
   if (key && value && key->size() + value->size() > 1'000'000) {
     return Error{Errc::kBadInput, "message too large"};
   }
-  queue_.push_back({topic, partition, text_of(key), text_of(value)});
+  std::string writer;
+  for (const Header& header : headers) {
+    if (header.name == kWriterHeader) writer = header.value;
+  }
+  queue_.push_back({topic, partition, text_of(key), text_of(value), std::move(writer)});
   // The library sends when it likes.
   if (cluster_.chance().one_in(8)) (void)send_first();
   return {};
@@ -76,6 +80,7 @@ Answer SimTransactionLog::send_first() {
   SimRecord record;
   record.key = std::move(first.key);
   record.value = std::move(first.value);
+  record.writer = std::move(first.writer);
   record.timestamp_ms = cluster_.now_ms();
   record.producer = producer_;
   const std::int64_t offset = log.append(std::move(record));

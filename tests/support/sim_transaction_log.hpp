@@ -41,6 +41,7 @@ class SimTransactionLog final : public TransactionLog {
     std::int32_t partition;
     std::optional<std::string> key;
     std::optional<std::string> value;
+    std::string writer;
   };
 
   unsigned at(Door door, unsigned ways) { return cluster_.fates().at(door, process_.number, ways); }

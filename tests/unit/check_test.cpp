@@ -360,6 +360,10 @@ class TenRecords final : public Broker {
     return Watermarks{.first = 10, .stable_end = 20, .end = 20};
   }
   Result<std::int32_t> partition_count(const std::string&, milliseconds) override { return 1; }
+  Result<std::optional<std::string>> hiding_writer(const std::string&, std::int32_t,
+                                                   milliseconds) override {
+    return std::optional<std::string>();
+  }
   Result<void> fence(const std::string&, milliseconds) override { return {}; }
 };
 
