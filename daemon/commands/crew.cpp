@@ -109,8 +109,8 @@ int Crew::work(int worker) {
   pipeline_rules_here.partition.process = parts_.new_uuid().substr(0, 8);
   Pipeline pipeline(std::move(pipeline_rules_here), std::move(*decoder), parts_.epochs);
   RestoreThreads restorer(
-      {parts_.broker, steady_pace(), settings.input.topic(), settings.changelog_topic(),
-       settings.model_topic(), pipeline.partition_rules(), parts_.epochs, member,
+      {parts_.broker, steady_pace(), settings.input.topic(), output_topics(settings),
+       pipeline.partition_rules(), parts_.epochs, member,
        [this](std::int32_t p) { return parts_.stores.open(p); },
        [this](std::int32_t p, GivenUp how) {
          return how == GivenUp::kDeleted ? parts_.stores.remove(p)

@@ -62,7 +62,9 @@ void ModelReader::work() {
     }
     for (const Message& record : records) take(record);
     position_ = std::max<std::int64_t>(position_, reader_->progress(0).position);
-    if (!reader_->complete()) continue;
+    // What an open transaction hides is not published; a writer that died in one must not keep
+    // others from starting.
+    if (!reader_->progress(0).at_stable_end) continue;
     {
       const std::lock_guard lock(mutex_);
       if (complete_) continue;

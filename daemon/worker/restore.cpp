@@ -79,6 +79,8 @@ class Restore {
   Step take(const std::vector<Message>& records, Read& read);
   Step write(std::span<const RowWrite> rows, const Position& position);
   Step fence_writer();
+  void free_outputs();
+  bool hides_outputs() const;
   Result<std::optional<Meta>> stored_meta();
   Result<void> wait_for_epochs();
   Result<void> compare_with_input(const Partition& partition, const Watermarks& marks);
@@ -104,6 +106,7 @@ Restored Restore::run() {
   if (Step failed_at = bring_up_to_date()) {
     return failed(std::move(failed_at->error), failed_at->reason);
   }
+  free_outputs();
   if (auto known = wait_for_epochs(); !known) {
     return failed(known.error(), ParkReason::kStateBehindLog);
   }
@@ -156,7 +159,8 @@ Restore::Step Restore::bring_up_to_date() {
 
 /// R1. The store is what is left then; it stays, and so does the refusal.
 Restore::Step Restore::refuse_empty_changelog() {
-  auto marks = parts_.broker.watermarks(parts_.changelog_topic, partition_, kQuestion);
+  auto marks =
+      parts_.broker.watermarks(parts_.output(OutputTopic::kChangelog), partition_, kQuestion);
   if (!marks) return Failure{marks.error(), ParkReason::kStateBehindLog};
   auto meta = stored_meta();
   if (!meta) return Failure{meta.error(), store_reason(meta.error())};
@@ -232,7 +236,7 @@ Restore::Step Restore::write(std::span<const RowWrite> rows, const Position& pos
 Restore::Step Restore::read_changelog(Read& read) {
   const std::int64_t from = store_->position()->next_offset;
   const ReadFrom froms[] = {{partition_, from > 0 ? from : kFromBeginning}};
-  auto reader = parts_.broker.open_reader(parts_.changelog_topic, froms, kQuestion);
+  auto reader = parts_.broker.open_reader(parts_.output(OutputTopic::kChangelog), froms, kQuestion);
   if (!reader) return Failure{reader.error(), ParkReason::kStateBehindLog};
   Pace::Time seen_moving = parts_.pace.now();
   Pace::Time answered = seen_moving;
@@ -324,7 +328,8 @@ void Restore::note_progress(const ReadProgress& progress) {
 }
 
 Restore::Step Restore::fence_writer() {
-  const auto writer = parts_.broker.hiding_writer(parts_.changelog_topic, partition_, kQuestion);
+  const auto writer =
+      parts_.broker.hiding_writer(parts_.output(OutputTopic::kChangelog), partition_, kQuestion);
   if (!writer) return Failure{writer.error(), ParkReason::kStateBehindLog};
   if (!*writer || (*writer)->empty() || **writer == parts_.own_writer) return std::nullopt;
   observe::log_line(LogLevel::kWarning,
@@ -343,12 +348,37 @@ Restore::Step Restore::fence_writer() {
   return std::nullopt;
 }
 
+bool Restore::hides_outputs() const {
+  for (std::size_t t = 0; t < kOutputTopics; ++t) {
+    const auto topic = static_cast<OutputTopic>(t);
+    if (topic == OutputTopic::kChangelog || (topic == OutputTopic::kModel && partition_ != 0)) {
+      continue;
+    }
+    const auto writer = parts_.broker.hiding_writer(parts_.output(topic), partition_, kQuestion);
+    if (writer && *writer) return true;
+  }
+  return false;
+}
+
+/// A question that fails costs readers time, nothing else.
+void Restore::free_outputs() {
+  if (!hides_outputs()) return;
+  parts_.pace.sleep(kHiddenEndPatience);  // its markers may be on their way
+  auto meta = stored_meta();
+  if (!meta || !*meta || (*meta)->writer.empty() || (*meta)->writer == parts_.own_writer) return;
+  if (cancelled_() || !hides_outputs()) return;
+  observe::log_line(LogLevel::kWarning,
+                    "an open transaction hides an output topic's end: fencing the last writer",
+                    {{"partition", partition_}, {"writer", (*meta)->writer}});
+  if (parts_.broker.fence((*meta)->writer, kFenceTimeout)) ++writers_fenced_;
+}
+
 // --- what it has to fit ---
 
 /// Everything that was published before we had this partition is known before it decides: an epoch
 /// that its last owner published and did not live to adopt, too.
 Result<void> Restore::wait_for_epochs() {
-  auto marks = parts_.broker.watermarks(parts_.model_topic, 0, kQuestion);
+  auto marks = parts_.broker.watermarks(parts_.output(OutputTopic::kModel), 0, kQuestion);
   if (!marks) return marks.error();
   while (parts_.model_position() < marks->stable_end) {
     if (cancelled_()) return cancelled_error();

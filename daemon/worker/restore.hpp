@@ -6,7 +6,8 @@
 // If the changelog's end stays hidden behind an open transaction of a writer that is gone, that
 // writer is fenced, which aborts the transaction at once instead of after its time-out. The
 // transaction's first record names it (kWriterHeader): META, which ends the one before, may be of
-// another, or there is none yet.
+// another, or there is none yet. It may hide the end of another output topic only, and from their
+// readers what we write behind it: then it is META's.
 //
 // R1  A store is given up for a fresh one only where it provably cannot be gone on from: its
 //     position is not in the changelog, the changelog goes on with the META of another store, or it
@@ -39,8 +40,7 @@ struct RestoreParts {
   Broker& broker;
   Pace& pace;
   std::string input_topic;
-  std::string changelog_topic;
-  std::string model_topic;
+  OutputTopicNames outputs;
   const PartitionRules& rules;
   const Epochs& epochs;
   std::string own_writer;  // our transactional.id: never fenced
@@ -53,6 +53,10 @@ struct RestoreParts {
   std::function<std::int64_t()> model_position;
   /// How long the changelog keeps a deletion readable (its delete.retention.ms).
   milliseconds deletions_kept = std::chrono::hours(24);
+
+  const std::string& output(OutputTopic topic) const {
+    return outputs[static_cast<std::size_t>(topic)];
+  }
 };
 
 /// How far one is.

@@ -103,19 +103,34 @@ class RecoveryTest(OneCustomerAPartition):
         self.assertEqual(len(application.rows()), len(before) + 2)
         self.assertEqual(self.frequency(application, "c0"), 51)
 
-    def test_a_transaction_left_open_by_another_is_ended_by_its_first_record(self):
-        """Nothing else tells of it: there is no META, or it names whoever wrote before."""
-        application = self.begin("leftopen", instance="one")
-        writer = f"{application.name}-gone-0"
+    def leave_open(self, application, writer, topic, headers):
+        """A transaction with one record, whose writer is gone for all that anybody knows."""
         gone = Producer({**application.kafka.client, "transactional.id": writer,
                          "transaction.timeout.ms": LEFT_OPEN_MS})
         gone.init_transactions(OPEN_SECONDS)
         gone.begin_transaction()
-        gone.produce(application.name + "-changelog", partition=0, key="c0", value=b"never decided",
-                     headers={"writer": writer})
+        gone.produce(topic, partition=0, key="c0", value=b"never decided", headers=headers)
         gone.flush(OPEN_SECONDS)
+        return gone
+
+    def test_a_transaction_left_open_by_another_is_ended_by_its_first_record(self):
+        """Nothing else tells of it: there is no META, or it names whoever wrote before."""
+        application = self.begin("leftopen", instance="one")
+        writer = f"{application.name}-gone-0"
+        gone = self.leave_open(application, writer, application.name + "-changelog", {"writer": writer})
         application.daemon.start().wait_active(2)
         self.assertIn(f"fencing its writer partition=0 writer={writer}", application.daemon.log())
+        self.end_with_order_50(application, gone)
+
+    def test_a_transaction_left_open_in_another_output_topic_is_ended_too(self):
+        application = self.begin("outputopen", instance="one")
+        writer = f"{application.name}-one-0"  # META names it
+        gone = self.leave_open(application, writer, application.table, {})
+        application.daemon.start(instance="two").wait_active(2)
+        self.assertIn(f"fencing the last writer partition=0 writer={writer}", application.daemon.log())
+        self.end_with_order_50(application, gone)
+
+    def end_with_order_50(self, application, gone):
         self.send(application, 0, [50])
         application.wait_until_consumed()
         application.daemon.stop()

@@ -143,23 +143,20 @@ struct SimDaemon::Life {
         pace(around.cluster, daemon.process_),
         pipeline(pipeline_rules(around, "sim-" + daemon.instance_, ++around.processes),
                  simulation_decoder(), epochs),
-        model(*broker, topic(OutputTopic::kModel), epochs),
-        restorer(
-            {*broker, pace, SimCluster::kInput, topic(OutputTopic::kChangelog),
-             topic(OutputTopic::kModel), pipeline.partition_rules(), epochs,
-             "sim-" + daemon.instance_, [&daemon](std::int32_t p) { return daemon.open_store(p); },
-             [&daemon](std::int32_t p, GivenUp) { return daemon.remove_store(p); },
-             [] { return std::string("uuid"); }, wall(around.cluster),
-             [this] {
-               model.read_on();
-               return model.position();
-             }},
-            around.cluster),
+        model(*broker, SimCluster::output_names()[static_cast<std::size_t>(OutputTopic::kModel)],
+              epochs),
+        restorer({*broker, pace, SimCluster::kInput, SimCluster::output_names(),
+                  pipeline.partition_rules(), epochs, "sim-" + daemon.instance_,
+                  [&daemon](std::int32_t p) { return daemon.open_store(p); },
+                  [&daemon](std::int32_t p, GivenUp) { return daemon.remove_store(p); },
+                  [] { return std::string("uuid"); }, wall(around.cluster),
+                  [this] {
+                    model.read_on();
+                    return model.position();
+                  }},
+                 around.cluster),
         worker(worker_rules(around), parts(daemon, around)) {}
 
-  static std::string topic(OutputTopic which) {
-    return SimCluster::output_names()[static_cast<std::size_t>(which)];
-  }
   static std::function<Instant()> wall(SimCluster& cluster) {
     return [&cluster] { return Instant{kWallMs + cluster.now_ms()}; };
   }

@@ -73,6 +73,13 @@ Result<std::int32_t> FakeCluster::partition_count(const std::string&, millisecon
   return partitions_told > 0 ? partitions_told : static_cast<std::int32_t>(input.size());
 }
 
+OutputTopicNames fake_outputs() {
+  OutputTopicNames names;
+  names[static_cast<std::size_t>(OutputTopic::kChangelog)] = kFakeChangelog;
+  names[static_cast<std::size_t>(OutputTopic::kModel)] = kFakeModel;
+  return names;
+}
+
 // --- transactions ---
 
 Result<void> FakeLog::begin() {

@@ -22,6 +22,7 @@ namespace segmentd::test {
 inline constexpr const char* kFakeInput = "orders";
 inline constexpr const char* kFakeChangelog = "changelog";
 inline constexpr const char* kFakeModel = "model";
+OutputTopicNames fake_outputs();
 
 struct FakeRecord {
   std::optional<std::string> key;

@@ -86,8 +86,8 @@ class WorkerTest : public testing::Test {
     };
     read_model();
     Pipeline pipeline(pipeline_rules_, test::bench_decoder(), epochs);
-    RestoreThreads restorer({cluster_, steady_pace(), test::kFakeInput, test::kFakeChangelog,
-                             test::kFakeModel, pipeline.partition_rules(), epochs, kWriter,
+    RestoreThreads restorer({cluster_, steady_pace(), test::kFakeInput, test::fake_outputs(),
+                             pipeline.partition_rules(), epochs, kWriter,
                              [this](std::int32_t p) { return open_store(p); },
                              [this](std::int32_t p, GivenUp how) { return give_up_store(p, how); },
                              [this] { return new_uuid_; }, [this] { return wall_; },
