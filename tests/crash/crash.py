@@ -48,7 +48,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=2000, help="records a second (2000)")
     parser.add_argument("--clock", choices=("event", "wall", "both"), default="both")
     parser.add_argument("--sums", type=pathlib.Path, help="file that the figures of all runs are kept in")
-    parser.add_argument("--logs", action="store_true", help="keep all logs of a run that passes, too")
+    parser.add_argument("--logs", action="store_true", help="keep the logs of a run that passes, too, and everything of one that fails")
     given = parser.parse_args()
     if given.kills < 1 or given.rebalances < 0 or given.rate < 100:
         parser.error("at least one kill, no negative rebalances, 100 records a second")
@@ -156,12 +156,15 @@ def keep(given, total, failed):
             f"{told['longest standstill s']} s")
 
 
-def keep_logs(directory, word):
+LARGE = ("data", "input-*.ndjson", "segmentd", "partition-*")  # the brokers' logs, the inputs, the stores
+
+
+def keep_logs(directory, word, leave_out=LARGE):
     """Where they are. What still runs may take its files away meanwhile."""
     kept = directory.with_name(f"{directory.name}-{word}")
     try:
         shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True,
-                        ignore=shutil.ignore_patterns("data", "input-*.ndjson", "segmentd", "partition-*"))
+                        ignore=shutil.ignore_patterns(*leave_out))
     except shutil.Error as missing:
         print(f"crash: not all was kept: {str(missing)[:300]}", file=sys.stderr)
     return kept
@@ -208,7 +211,8 @@ def main():
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
-        print(f"crash: FAILED; seed {given.seed}; logs in {keep_logs(directory, 'failed')}", file=sys.stderr)
+        print(f"crash: FAILED; seed {given.seed}; logs in {keep_logs(directory, 'failed', () if given.logs else LARGE)}",
+              file=sys.stderr)
     elif given.logs:
         print(f"crash: logs in {keep_logs(directory, 'passed')}")
     cleanups.run()
