@@ -354,13 +354,14 @@ bool Restore::hides_outputs() const {
     if (topic == OutputTopic::kChangelog || (topic == OutputTopic::kModel && partition_ != 0)) {
       continue;
     }
-    const auto writer = parts_.broker.hiding_writer(parts_.output(topic), partition_, kQuestion);
-    if (writer && *writer) return true;
+    const auto marks = parts_.broker.watermarks(parts_.output(topic), partition_, kQuestion);
+    if (marks && marks->stable_end < marks->end) return true;
   }
   return false;
 }
 
-/// A question that fails costs readers time, nothing else.
+/// A question that fails costs readers time, nothing else. There may be no right to read these
+/// topics, only to write them: so they are not asked whose transaction it is.
 void Restore::free_outputs() {
   if (!hides_outputs()) return;
   parts_.pace.sleep(kHiddenEndPatience);  // its markers may be on their way
