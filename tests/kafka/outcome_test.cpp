@@ -45,6 +45,13 @@ class OutcomeTest : public testing::Test {
         {.partition = 0, .next_offset = 0, .metadata = sequence}};
     return log.commit(offsets, source_->group());
   }
+  std::unique_ptr<TransactionLog> writer_with_one_commit(const std::string& timeout_ms) {
+    scene_->settings.properties = {{"transaction.timeout.ms", timeout_ms}};
+    auto log = scene_->writer(unique_name("txn"));
+    write(*log, "1");
+    EXPECT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+    return log;
+  }
   std::string committed() {
     const std::vector<std::int32_t> asked{0};
     for (int attempt = 0; attempt < 10; ++attempt) {
@@ -94,10 +101,7 @@ TEST_F(OutcomeTest, OffsetsWhoseAnswerIsLostLeadToAReplacementToo) {
 }
 
 TEST_F(OutcomeTest, AnUnansweredCommitIsUnknownAndResolvedAfterReopening) {
-  scene_->settings.properties = {{"transaction.timeout.ms", "5000"}};
-  const auto log = scene_->writer(unique_name("txn"));
-  write(*log, "1");
-  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  const auto log = writer_with_one_commit("5000");
   write(*log, "2");
   const GroupStamp stamp = source_->group();
   broker_->hold();
@@ -119,10 +123,7 @@ TEST_F(OutcomeTest, AnUnansweredCommitIsUnknownAndResolvedAfterReopening) {
 }
 
 TEST_F(OutcomeTest, OffsetsOfAnUndecidedTransactionAreWaitedFor) {
-  scene_->settings.properties = {{"transaction.timeout.ms", "5000"}};
-  const auto log = scene_->writer(unique_name("txn"));
-  write(*log, "1");
-  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  const auto log = writer_with_one_commit("5000");
   write(*log, "2");
   const GroupStamp stamp = source_->group();
   const int before = proxy_->seen(kEndTxn);
@@ -146,10 +147,7 @@ TEST_F(OutcomeTest, OffsetsOfAnUndecidedTransactionAreWaitedFor) {
 
 // Whoever takes the partition over finds who left the transaction open by its records.
 TEST_F(OutcomeTest, NoOffsetsAreSentBeforeTheRecordsAreTaken) {
-  scene_->settings.properties = {{"transaction.timeout.ms", "3000"}};
-  const auto log = scene_->writer(unique_name("txn"));
-  write(*log, "1");
-  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  const auto log = writer_with_one_commit("3000");
   proxy_->swallow(kProduce);
   write(*log, "2");
   const int before = proxy_->seen(kAddOffsetsToTxn);
@@ -162,10 +160,7 @@ TEST_F(OutcomeTest, NoOffsetsAreSentBeforeTheRecordsAreTaken) {
 
 // The library would wait for as long as the group's coordinator is away.
 TEST_F(OutcomeTest, OffsetsThatNobodyTakesAreGivenUpInTime) {
-  scene_->settings.properties = {{"transaction.timeout.ms", "3000"}};
-  const auto log = scene_->writer(unique_name("txn"));
-  write(*log, "1");
-  ASSERT_EQ(commit(*log, "1").outcome, Outcome::kCommitted);
+  const auto log = writer_with_one_commit("3000");
   write(*log, "2");
   proxy_->swallow(kTxnOffsetCommit);
   const auto begun = std::chrono::steady_clock::now();
