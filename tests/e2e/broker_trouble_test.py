@@ -16,6 +16,9 @@ BROKER = 3
 AWAY_SECONDS = 20  # longer than a session and a transaction may last
 LINES_A_SECOND = 20  # of the log while it waits; more is a hurry
 BACK_SECONDS = 120
+# A broker of Kafka 4 that stops forgets the ends of transactions it has not written yet (KAFKA-20734, see
+# deploy/OPERATIONS.md), and then no client can tell. So it stops between two of them.
+DECIDED_SECONDS = 0.4
 
 
 class TroubleTest(OneCustomerAPartition):
@@ -137,7 +140,9 @@ class OwnBrokerTest(TroubleTest):
     def test_a_broker_that_is_down_for_a_while_and_back(self):
         application = self.begin_under_load("down", orders__remembered=2000)
         until(lambda: application.progress() > 10, SECONDS, application.daemon.log_end)
-        self.broker.kill()
+        with application.daemon.held():
+            time.sleep(DECIDED_SECONDS)
+            self.broker.kill()
         application.daemon.wait_for("refused")
         began = len(application.daemon.log().splitlines())
         time.sleep(AWAY_SECONDS)
@@ -155,7 +160,9 @@ class OwnBrokerTest(TroubleTest):
         application = self.begin_under_load("restarted", orders__remembered=2000)
         for _ in range(2):
             self.go_on(application, 100)
-            self.broker.stop()
+            with application.daemon.held():
+                time.sleep(DECIDED_SECONDS)
+                self.broker.stop()
             self.broker.start()
         self.wait_for_sending(application)
         self.check_everything_once(application, self.sent)

@@ -7,6 +7,7 @@ starts a broker of its own.
 """
 import atexit
 import collections
+import contextlib
 import ctypes
 import itertools
 import json
@@ -213,6 +214,15 @@ class Daemon:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    @contextlib.contextmanager
+    def held(self):
+        """Stopped in its tracks meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def clean_up(self):
         if self.running():
