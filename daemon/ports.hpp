@@ -174,6 +174,10 @@ class Source {
   /// answer per partition asked, in that order. kRetry when not known in time.
   virtual Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
                                                          milliseconds timeout) const = 0;
+  /// As committed(), but transactions that are not decided, or whose end the brokers have lost, are
+  /// passed over: what was committed before them. For callers who know how those ended.
+  virtual Result<std::vector<CommittedOffset>> committed_before(
+      std::span<const std::int32_t> partitions, milliseconds timeout) const = 0;
 
   /// Next offset after the newest record seen by the last fetch, without asking the broker; nullopt
   /// before the first. For lag.
@@ -257,7 +261,9 @@ class TransactionLog {
   virtual ~TransactionLog() = default;
 
   /// Opens a transaction. Before that replaces the producer if the last one may have left a request
-  /// behind. kRetry: not open, ask again. kUnavailable: as TransactionResult::kFatal.
+  /// behind, and sees to it that readers see the end of the last one: an abort would undo an end
+  /// that the brokers lost. If they go on hiding it, it opens one all the same, for its commit shows
+  /// it. kRetry: not open, ask again. kUnavailable: as TransactionResult::kFatal.
   virtual Result<void> begin() = 0;
 
   /// Queues a copy of the record; a full queue is waited for. kBadInput: larger than the producer

@@ -38,11 +38,13 @@ Result<std::vector<CommittedOffset>> committed_offsets(rd_kafka_t* consumer,
 Result<std::vector<CommittedOffset>> committed_offsets(const ClientSettings& settings,
                                                        const std::string& topic,
                                                        std::span<const std::int32_t> partitions,
-                                                       milliseconds timeout) {
+                                                       milliseconds timeout, Offsets which) {
   Hooks hooks{settings.log, nullptr};
+  // By it the library decides whether to ask for stable ones.
+  const char* isolation = which == Offsets::kStable ? "read_committed" : "read_uncommitted";
   auto conf = make_conf(settings, hooks, {},
                         {{"group.id", settings.group},
-                         {"isolation.level", "read_committed"},
+                         {"isolation.level", isolation},
                          {"enable.auto.commit", "false"}});
   if (!conf) return conf.error();
   const auto consumer = make_consumer(std::move(*conf));

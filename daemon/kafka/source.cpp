@@ -65,13 +65,16 @@ GroupStamp stamp_of(std::string metadata) {
 
 class KafkaSource final : public Source {
  public:
-  KafkaSource(LogLine log, std::string topic, RebalanceListener& listener)
-      : client_(std::make_shared<Client>()), topic_(std::move(topic)), listener_(listener) {
-    client_->hooks = {std::move(log), this};
+  KafkaSource(const ClientSettings& settings, std::string topic, RebalanceListener& listener)
+      : client_(std::make_shared<Client>()),
+        settings_(settings),
+        topic_(std::move(topic)),
+        listener_(listener) {
+    client_->hooks = {settings.log, this};
   }
   ~KafkaSource() override { end(kEndPatience); }
 
-  Result<void> open(const ClientSettings& settings, const SourceOptions& options);
+  Result<void> open(const SourceOptions& options);
 
   Polled poll(milliseconds timeout) override;
   Result<void> activate(std::int32_t partition, std::int64_t next_offset) override;
@@ -80,6 +83,8 @@ class KafkaSource final : public Source {
   GroupStamp group() const override;
   Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
                                                  milliseconds timeout) const override;
+  Result<std::vector<CommittedOffset>> committed_before(std::span<const std::int32_t> partitions,
+                                                        milliseconds timeout) const override;
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds timeout) override { end(timeout); }
@@ -130,6 +135,7 @@ class KafkaSource final : public Source {
   void end(milliseconds timeout);
 
   std::shared_ptr<Client> client_;
+  const ClientSettings settings_;
   std::string topic_;
   RebalanceListener& listener_;
   std::vector<Part> parts_;  // by partition number
@@ -138,8 +144,8 @@ class KafkaSource final : public Source {
   bool returning_ = false;  // what was lost is being given back; then we join anew
 };
 
-Result<void> KafkaSource::open(const ClientSettings& settings, const SourceOptions& options) {
-  auto conf = make_conf(settings, client_->hooks, kTuned, required_of(settings, options));
+Result<void> KafkaSource::open(const SourceOptions& options) {
+  auto conf = make_conf(settings_, client_->hooks, kTuned, required_of(settings_, options));
   if (!conf) return conf.error();
   rd_kafka_conf_set_rebalance_cb(conf->get(), &KafkaSource::on_rebalance);
   client_->watch.attach(conf->get());
@@ -429,13 +435,18 @@ Result<std::vector<CommittedOffset>> KafkaSource::committed(
   return committed_offsets(handle(), topic_, partitions, timeout);
 }
 
+Result<std::vector<CommittedOffset>> KafkaSource::committed_before(
+    std::span<const std::int32_t> partitions, milliseconds timeout) const {
+  return committed_offsets(settings_, topic_, partitions, timeout, Offsets::kBefore);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_source(const ClientSettings& settings,
                                             const SourceOptions& options,
                                             RebalanceListener& listener) {
-  auto source = std::make_unique<KafkaSource>(settings.log, options.topic, listener);
-  if (auto opened = source->open(settings, options); !opened) return opened.error();
+  auto source = std::make_unique<KafkaSource>(settings, options.topic, listener);
+  if (auto opened = source->open(options); !opened) return opened.error();
   return std::unique_ptr<Source>(std::move(source));
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/shown_end.hpp"
 #include "daemon/kafka/transactional_producer.hpp"
 
 namespace segmentd::kafka {
@@ -27,6 +28,10 @@ constexpr milliseconds kAbortPatience{2'000};
 // was never asked for, of a writer that its successor has locked out.
 constexpr milliseconds kOffsetsGrace{500};  // for the library's own answer
 constexpr int kLeftBehindMax = 8;           // then no more offsets are sent until some return
+
+// How long begin() waits for the last transaction's end before its caller does something else.
+constexpr milliseconds kShownWait{200};
+constexpr milliseconds kShownPause{3};
 
 using GroupMetadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                                       Destroy<rd_kafka_consumer_group_metadata_destroy>>;
@@ -85,6 +90,7 @@ class KafkaTransactionLog final : public TransactionLog {
                               std::optional<std::string_view> key,
                               std::optional<std::string_view> value,
                               std::span<const Header> headers);
+  Result<void> wait_until_shown();
   KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
   KafkaError send_in_time(Partitions offsets, GroupMetadata group);
   KafkaError abort_now();
@@ -98,6 +104,7 @@ class KafkaTransactionLog final : public TransactionLog {
   std::shared_ptr<TransactionalProducer> producer_;
   std::shared_ptr<std::atomic<int>> sending_ = std::make_shared<std::atomic<int>>(0);
   State state_ = State::kBroken;
+  ShownEnd last_end_;
   // One time-out for all steps: the broker gives the transaction no longer, and a shutdown waits.
   Clock::time_point until_{};
   bool opened_once_ = false;
@@ -126,6 +133,7 @@ Result<void> KafkaTransactionLog::begin() {
     ++replaced_;
   }
   if (state_ == State::kBroken) return Error{Errc::kRetry, "begin: the producer must be reopened"};
+  if (auto shown = wait_until_shown(); !shown) return shown;
   producer_->forget();
   until_ = Clock::now() + producer_->transaction_timeout();
   KafkaError error(rd_kafka_begin_transaction(producer_->handle()));
@@ -133,6 +141,24 @@ Result<void> KafkaTransactionLog::begin() {
   // No transaction is open: a new producer mends whatever this one has.
   state_ = State::kReplaceFirst;
   return Error{Errc::kRetry, std::string("begin: ") + rd_kafka_error_string(error.get())};
+}
+
+Result<void> KafkaTransactionLog::wait_until_shown() {
+  for (const auto until = Clock::now() + kShownWait;; std::this_thread::sleep_for(kShownPause)) {
+    const auto answer = last_end_.ask(producer_->handle(), options_.topics, kShownWait);
+    if (!answer) return answer.error();
+    if (*answer == ShownEnd::Answer::kShown) return {};
+    if (*answer == ShownEnd::Answer::kLost) {
+      if (settings_.log) {
+        settings_.log(3, "the brokers lost the end of a transaction at " + last_end_.where() +
+                             " (KAFKA-20734): the next one, if it is committed, shows it");
+      }
+      return {};
+    }
+    if (Clock::now() < until) continue;
+    return Error{Errc::kRetry,
+                 last_end_.where() + ": the end of the last transaction is not shown yet"};
+  }
 }
 
 rd_kafka_resp_err_t KafkaTransactionLog::enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
@@ -250,6 +276,7 @@ KafkaError KafkaTransactionLog::abort_now() {
 
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
+  last_end_.expect(producer_->written());
   if (producer_->stray()) state_ = State::kReplaceFirst;
   if (outcome == Outcome::kAborted && what.empty()) what = producer_->delivery_failure();
   return {outcome, std::move(what), {}, producer_->refused_partition()};
@@ -260,6 +287,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
   std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
   if (KafkaError failed = abort_now(); failed) {
     state_ = State::kReplaceFirst;
+    last_end_.expect(producer_->written());
     return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}, -1};
   }
   return settle(Outcome::kAborted, std::move(why));
@@ -268,6 +296,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
 TransactionResult KafkaTransactionLog::undecided(const char* during,
                                                  const rd_kafka_error_t& error) {
   state_ = State::kBroken;
+  last_end_.expect(producer_->written());
   const auto code = rd_kafka_error_code(&error);
   std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
   if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();

@@ -42,6 +42,8 @@ Result<std::int32_t> Worker::partition_count_of_state() {
   std::vector<std::int32_t> all(static_cast<std::size_t>(rules_.partitions));
   std::iota(all.begin(), all.end(), 0);
   auto committed = source_->committed(all, kCommittedTimeout);
+  // Where transactions stay undecided, what was before them tells it as well.
+  if (!committed) committed = source_->committed_before(all, kCommittedTimeout);
   if (!committed) return committed.error();
   for (const CommittedOffset& offset : *committed) {
     const std::optional<OffsetMark> mark = offset_mark(offset.metadata);
@@ -126,15 +128,19 @@ void Worker::activate(Restored restored) {
     not_restored(p, restored.reason, restored.opened.error());
     return;
   }
+  std::unique_ptr<Partition> partition = std::move(*restored.opened);
   const std::int32_t asked[] = {p};
   auto committed = source_->committed(asked, kCommittedTimeout);
-  std::unique_ptr<Partition> partition = std::move(*restored.opened);
+  // R2: a lost end may hide the group's offset too. META is committed, and ours.
+  const bool ours = partition->restored_mark().writer == parts_.pipeline.partition_rules().writer;
+  const bool unstable = !committed && ours;
+  if (unstable) committed = source_->committed_before(asked, kCommittedTimeout);
   if (!committed) {
     partition.reset();  // closes the store
     restore_later(p, committed.error().what);
     return;
   }
-  const auto from = starting_offset(*partition, committed->front(), restored.input);
+  const auto from = starting_offset(*partition, committed->front(), restored.input, unstable);
   if (!from) return;
   partition->start_at(*from);
   partition->touch();  // W7. Also, where `latest` was is known to nobody before the first commit.
@@ -173,22 +179,25 @@ void Worker::not_restored(std::int32_t partition, observe::ParkReason reason, co
 }
 
 /// Where to read from: META and the group's offset have to agree; without an offset META is the
-/// truth. nullopt = not now, or parked.
+/// truth. `unstable`: `committed` may be what was before META's transaction. nullopt = not now, or
+/// parked.
 std::optional<std::int64_t> Worker::starting_offset(const Partition& partition,
                                                     const CommittedOffset& committed,
-                                                    const Watermarks& input) {
+                                                    const Watermarks& input, bool unstable) {
   const Meta& meta = partition.meta();
   const std::int32_t p = committed.partition;
   const std::string own = std::to_string(meta.txn_seq);
   if (meta.txn_seq > 0) {
     if (!committed.next_offset) return meta.next_offset;
     const std::optional<OffsetMark> found = offset_mark(committed.metadata);
-    const OffsetMark& restored = partition.restored_mark();
-    const bool same = found && found->txn_seq == restored.txn_seq &&
-                      (found->writer == restored.writer || found->writer.empty());
+    const OffsetMark& mark = partition.restored_mark();
+    const bool same = found && found->txn_seq == mark.txn_seq &&
+                      (found->writer == mark.writer || found->writer.empty());
     if (same && *committed.next_offset == meta.next_offset) {
       return meta.next_offset;
     }
+    const bool one_before = found && found->txn_seq == mark.txn_seq - 1;
+    if (unstable && one_before) return meta.next_offset;  // R2
     // The offset may show before the changelog's end does; but not for long.
     const bool ours = found && found->txn_seq > meta.txn_seq;
     restore_again(p,

@@ -28,6 +28,8 @@ constexpr milliseconds kTellEvery{5'000};
 constexpr milliseconds kSilentReaderPatience{10'000};
 /// A writer that was fenced has no open transaction, unless the brokers lost its end.
 constexpr int kFencedInVain = 3;
+/// Nor have we one for as long as that, looking every kHiddenEndPatience.
+constexpr int kOwnInVain = 120;
 
 ParkReason store_reason(const Error& error) {
   return error.code == Errc::kUnavailable ? ParkReason::kDiskFull : ParkReason::kStoreError;
@@ -78,7 +80,10 @@ class Restore {
   Step read_batch(LogReader& reader, Read& read, bool& any);
   Step take(const std::vector<Message>& records, Read& read);
   Step write(std::span<const RowWrite> rows, const Position& position);
+  bool reaches(const ReadProgress& progress) const;
+  Result<bool> knows_hidden_end(const ReadProgress& progress);
   Step fence_writer();
+  void say_end_is_lost(const std::string& writer) const;
   void free_outputs();
   bool hides_outputs() const;
   Result<std::optional<Meta>> stored_meta();
@@ -99,6 +104,7 @@ class Restore {
   std::unique_ptr<Store> store_;
   std::string store_uuid_;             // of its META; empty = it has none yet
   std::int64_t given_up_txn_seq_ = 0;  // of a store that was moved aside
+  int hidden_by_us_ = 0;               // times seen
   int writers_fenced_ = 0;
 };
 
@@ -256,20 +262,42 @@ Restore::Step Restore::read_changelog(Read& read) {
     const ReadProgress progress = (*reader)->progress(partition_);
     note_progress(progress);
     if (progress.complete()) break;
-    if (progress.at_stable_end || any) told = answered;
+    const bool at_end = progress.at_stable_end || reaches(progress);
+    if (at_end || any) told = answered;
     if (answered - told > kSilentReaderPatience) {
       return Failure{
           {Errc::kRetry, "the changelog tells neither records nor its end: reading anew"},
           ParkReason::kStateBehindLog};
     }
-    if (!progress.at_stable_end || any) seen_moving = answered;
+    if (!at_end || any) seen_moving = answered;
     if (answered - seen_moving < kHiddenEndPatience) continue;
+    auto known = knows_hidden_end(progress);
+    if (!known) return Failure{known.error(), store_reason(known.error())};
+    if (*known) break;
     if (Step not_fenced = fence_writer()) return not_fenced;
     seen_moving = parts_.pace.now();
   }
   Position end = *store_->position();
   end.complete_at = parts_.wall();
   return write({}, end);
+}
+
+/// A reader that begins behind an open transaction is not told that this is the end.
+bool Restore::reaches(const ReadProgress& progress) const {
+  return progress.end > 0 && store_->position()->next_offset == progress.end;
+}
+
+/// R2
+Result<bool> Restore::knows_hidden_end(const ReadProgress& progress) {
+  if (!reaches(progress)) return false;
+  auto meta = stored_meta();
+  if (!meta) return meta.error();
+  if (!*meta || (*meta)->writer != parts_.own_writer) return false;
+  observe::log_line(LogLevel::kWarning,
+                    "the brokers do not show the end of a transaction that they committed; going "
+                    "on, for the store has it: the next transaction will show it",
+                    {{"partition", partition_}, {"transaction", (*meta)->txn_seq}});
+  return true;
 }
 
 Restore::Step Restore::read_batch(LogReader& reader, Read& read, bool& any) {
@@ -331,21 +359,28 @@ Restore::Step Restore::fence_writer() {
   const auto writer =
       parts_.broker.hiding_writer(parts_.output(OutputTopic::kChangelog), partition_, kQuestion);
   if (!writer) return Failure{writer.error(), ParkReason::kStateBehindLog};
-  if (!*writer || (*writer)->empty() || **writer == parts_.own_writer) return std::nullopt;
+  if (!*writer || (*writer)->empty()) return std::nullopt;
+  if (**writer == parts_.own_writer) {
+    if (++hidden_by_us_ == kOwnInVain) say_end_is_lost(**writer);
+    return std::nullopt;
+  }
   observe::log_line(LogLevel::kWarning,
                     "an open transaction hides the changelog's end: fencing its writer",
                     {{"partition", partition_}, {"writer", **writer}});
   if (auto fenced = parts_.broker.fence(**writer, kFenceTimeout); !fenced) {
     return Failure{fenced.error(), ParkReason::kStateBehindLog};
   }
-  if (++writers_fenced_ < kFencedInVain) return std::nullopt;
+  if (++writers_fenced_ >= kFencedInVain) say_end_is_lost(**writer);
+  return std::nullopt;
+}
+
+void Restore::say_end_is_lost(const std::string& writer) const {
   observe::log_line(
       LogLevel::kError,
-      "the changelog's end stays hidden although its writer is locked out: the brokers "
-      "may have lost the end of a transaction. See what `kafka-transactions.sh "
-      "find-hanging` says, and end it with its `abort`",
-      {{"partition", partition_}, {"times", writers_fenced_}});
-  return std::nullopt;
+      "the changelog's end stays hidden although its writer has nothing open: the brokers lost the "
+      "end of a transaction (KAFKA-20734). See \"The end of a transaction was lost\" in "
+      "OPERATIONS.md",
+      {{"partition", partition_}, {"writer", writer}});
 }
 
 bool Restore::hides_outputs() const {

@@ -9,11 +9,19 @@
 // another, or there is none yet. It may hide the end of another output topic only, and from their
 // readers what we write behind it: then it is META's.
 //
+// The brokers may lose the end of a transaction that they called committed (KAFKA-20734: the
+// coordinator passes over a partition that has no leader, as on a single broker that stops): it
+// stays open for ever, for no client can end it but its own writer, whose next transaction does.
+//
 // R1  A store is given up for a fresh one only where it provably cannot be gone on from: its
 //     position is not in the changelog, the changelog goes on with the META of another store, or it
 //     was away for so long that deletions it missed may be compacted away (KIP-1259). The first two
 //     are moved aside, for they may be the last copy; where the changelog is empty the store stays
 //     where it is, and with no META in it the partition is not begun anew but reported.
+// R2  The store knows all if it reaches to the changelog's very end, also where that end is hidden:
+//     it holds nothing but what was committed (P2), so what hides the end is committed too, and
+//     nobody has written after it. Only where we are its writer ourselves: what we write next shows
+//     it to everybody, which nobody else's would.
 #pragma once
 
 #include <chrono>

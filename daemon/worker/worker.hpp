@@ -145,7 +145,7 @@ class Worker final : public RebalanceListener {
   void activate(Restored restored);
   std::optional<std::int64_t> starting_offset(const Partition& partition,
                                               const CommittedOffset& committed,
-                                              const Watermarks& input);
+                                              const Watermarks& input, bool unstable);
   void not_restored(std::int32_t partition, observe::ParkReason reason, const Error& error);
   void restore_again(std::int32_t partition, observe::ParkReason reason, const std::string& why);
   void restore_later(std::int32_t partition, const std::string& why);

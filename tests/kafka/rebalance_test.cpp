@@ -77,7 +77,8 @@ class Guest {
     const Polled polled = source_->poll(kRead);
     std::erase_if(active_, [&](std::int32_t p) { return !heard_.owned.contains(p); });
     for (const std::int32_t p : heard_.owned) {
-      if (active_.insert(p).second) EXPECT_TRUE(source_->activate(p, progress_.next[p]));
+      if (!active_.insert(p).second) continue;
+      EXPECT_TRUE(source_->activate(p, progress_.next[p]));
     }
     const auto* record = std::get_if<Message>(&polled);
     if (record == nullptr) return false;

@@ -72,9 +72,13 @@ class PortsTest : public testing::Test {
       ASSERT_TRUE(log.produce(OutputTopic::kChangelog, partition, key, "v"));
     }
   }
+  /// The end of its last transaction may have to be shown first.
+  bool begins(TransactionLog& log) {
+    return eventually([&] { return bool(log.begin()); });
+  }
   TransactionResult commit(TransactionLog& log, const Texts& keys, const Source& source,
                            const std::string& metadata = "1") {
-    EXPECT_TRUE(log.begin());
+    EXPECT_TRUE(begins(log));
     put(log, keys);
     return log.commit(at(1, metadata), source.group());
   }
@@ -150,11 +154,11 @@ TEST_F(PortsTest, CommittedIsSeenAbortedIsNotAndThePositionPassesOverBoth) {
   ASSERT_EQ(first.written.size(), 1U);
   EXPECT_EQ(first.written[0].topic, OutputTopic::kChangelog);
   EXPECT_EQ(first.written[0].last_offset, 1);
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put_until_there(*log, *broker, {"x", "y"});
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
   ASSERT_EQ(commit(*log, {"c"}, *source).outcome, Outcome::kCommitted);
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   ASSERT_TRUE(settled(*broker));
   put_until_there(*log, *broker, {"z"});
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);  // the log ends with one that is not seen
@@ -174,7 +178,7 @@ TEST_F(PortsTest, AnOpenTransactionHidesTheEndAndWhatLiesBehind) {
   const auto first = world_->writer(world_->id("first"));
   const auto second = world_->writer(world_->id("second"));
   ASSERT_EQ(commit(*first, {"a"}, *source).outcome, Outcome::kCommitted);
-  ASSERT_TRUE(first->begin());
+  ASSERT_TRUE(begins(*first));
   put_until_there(*first, *broker, {"open"});
   ASSERT_EQ(commit(*second, {"behind"}, *source).outcome, Outcome::kCommitted);
   const Watermarks hidden = marks(*broker);
@@ -188,6 +192,53 @@ TEST_F(PortsTest, AnOpenTransactionHidesTheEndAndWhatLiesBehind) {
   EXPECT_EQ(read_until(*all, [&] { return all->complete(); }), Texts{"behind"});
 }
 
+TEST_F(PortsTest, NoTransactionBeginsBeforeTheEndOfTheLastIsShown) {
+  RecordingListener heard;
+  const auto source = world_->member("one", heard);
+  ASSERT_TRUE(owns(*source, heard, 2));
+  const auto broker = world_->broker();
+  const auto first = world_->writer(world_->id("first"));
+  const auto second = world_->writer(world_->id("second"));
+  ASSERT_TRUE(begins(*first));
+  put_until_there(*first, *broker, {"open"});
+  ASSERT_EQ(commit(*second, {"hidden"}, *source).outcome, Outcome::kCommitted);
+  const auto early = second->begin();
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, Errc::kRetry);
+  EXPECT_EQ(first->abort().outcome, Outcome::kAborted);
+  EXPECT_TRUE(begins(*second));
+  EXPECT_EQ(second->abort().outcome, Outcome::kAborted);
+}
+
+TEST_F(PortsTest, AnEndThatStaysHiddenIsLeftToTheNextTransaction) {
+  RecordingListener heard;
+  const auto source = world_->member("one", heard);
+  ASSERT_TRUE(owns(*source, heard, 2));
+  const auto broker = world_->broker();
+  const auto first = world_->writer(world_->id("first"));
+  const auto second = world_->writer(world_->id("second"));
+  ASSERT_TRUE(begins(*first));
+  put_until_there(*first, *broker, {"open"});
+  ASSERT_EQ(commit(*second, {"hidden"}, *source).outcome, Outcome::kCommitted);
+  EXPECT_TRUE(begins(*second));
+  EXPECT_LT(marks(*broker).stable_end, marks(*broker).end);
+}
+
+TEST_F(PortsTest, AReaderThatStartsBehindAnOpenTransactionKnowsTheEnd) {
+  RecordingListener heard;
+  const auto source = world_->member("one", heard);
+  ASSERT_TRUE(owns(*source, heard, 2));
+  const auto broker = world_->broker();
+  const auto log = world_->writer(world_->id("first"));
+  ASSERT_TRUE(begins(*log));
+  put_until_there(*log, *broker, {"open"});
+  const std::int64_t end = marks(*broker).end;
+  const auto behind = reader(*broker, end);
+  EXPECT_TRUE(read_until(*behind, [&] { return behind->progress(0).end == end; }).empty());
+  EXPECT_EQ(behind->progress(0).end, end);
+  EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
+}
+
 TEST_F(PortsTest, FencingAbortsWhatAWriterHadOpenAndLocksItOut) {
   RecordingListener heard;
   const auto source = world_->member("one", heard);
@@ -196,7 +247,7 @@ TEST_F(PortsTest, FencingAbortsWhatAWriterHadOpenAndLocksItOut) {
   const std::string id = world_->id("txn");
   const auto log = world_->writer(id);
   ASSERT_EQ(commit(*log, {"a"}, *source).outcome, Outcome::kCommitted);
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put_until_there(*log, *broker, {"never"});
   const auto fenced = broker->fence(id, kPatience);
   ASSERT_TRUE(fenced) << fenced.error().what;
@@ -223,7 +274,7 @@ TEST_F(PortsTest, ReopeningDecidesWhatWasOpen) {
   ASSERT_TRUE(owns(*source, heard, 2));
   const auto broker = world_->broker();
   const auto log = world_->writer(world_->id("txn"));
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put_until_there(*log, *broker, {"never"});
   ASSERT_TRUE(log->reopen());
   const Watermarks now = marks(*broker);
@@ -240,7 +291,7 @@ TEST_F(PortsTest, ASecondWriterOfTheSameIdAbortsAndFencesTheFirst) {
   const auto broker = world_->broker();
   const std::string id = world_->id("txn");
   const auto first = world_->writer(id);
-  ASSERT_TRUE(first->begin());
+  ASSERT_TRUE(begins(*first));
   put_until_there(*first, *broker, {"zombie"});
   const auto second = world_->writer(id);
   ASSERT_EQ(commit(*second, {"alive"}, *source).outcome, Outcome::kCommitted);
@@ -294,7 +345,7 @@ TEST_F(PortsTest, WhoHidesTheEndIsSaidByTheFirstRecordOfItsTransaction) {
   EXPECT_EQ(hiding(), std::nullopt);
   const Header said[] = {{kWriterHeader, id}};
   const std::int64_t end = marks(*broker).end;
-  ASSERT_TRUE(left_open->begin());
+  ASSERT_TRUE(begins(*left_open));
   ASSERT_TRUE(left_open->produce(OutputTopic::kChangelog, 0, "b", "v", said));
   put(*left_open, {"c"});
   ASSERT_TRUE(eventually([&] {
@@ -340,7 +391,7 @@ TEST_F(PortsTest, AnOpenTransactionWithoutOffsetsHidesNone) {
   const auto broker = world_->broker();
   const auto log = world_->writer(world_->id("txn"));
   ASSERT_EQ(commit(*log, {"a"}, *source, "1").outcome, Outcome::kCommitted);
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put_until_there(*log, *broker, {"open"});
   EXPECT_EQ(committed(*source).metadata, "1");
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
@@ -351,10 +402,10 @@ TEST_F(PortsTest, WithoutOffsetsOrMembershipNothingIsCommitted) {
   const auto source = world_->member("one", heard);
   ASSERT_TRUE(owns(*source, heard, 2));
   const auto log = world_->writer(world_->id("txn"));
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"unfenced"});
   EXPECT_EQ(log->commit(at(9, "9"), GroupStamp{}).outcome, Outcome::kAborted);
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"unfenced"});
   EXPECT_EQ(log->commit({}, source->group()).outcome, Outcome::kAborted);
   ASSERT_EQ(commit(*log, {"a"}, *source).outcome, Outcome::kCommitted);
@@ -377,13 +428,13 @@ TEST_F(PortsTest, AStaleGenerationIsAbortedForCertainAndTheWriterGoesOn) {
   EXPECT_TRUE(fresh.valid());
   EXPECT_FALSE(stale.same_member(fresh));
   const auto log = world_->writer(world_->id("txn"));
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"stale"});
   EXPECT_EQ(log->commit(at(9, "9"), stale).outcome, Outcome::kAborted);
   EXPECT_EQ(committed(*source).next_offset, std::nullopt);
   // The group knows who belongs to it, not who owns what: of any partition this is taken.
   const std::int32_t others = *other_heard.owned.begin();
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"fresh"});
   EXPECT_EQ(log->commit(at(9, "9", others), fresh).outcome, Outcome::kCommitted);
   EXPECT_EQ(committed(*source, others).metadata, "9");
@@ -466,7 +517,7 @@ TEST_F(PortsTest, APartitionIsGivenOnlyAfterItWasTaken) {
   first_heard.before_revoked = [&](std::span<const std::int32_t> partitions) {
     others_at_revoke = second_heard.owned.size();
     // The generation is a new one already, and these are ours until this returns.
-    EXPECT_TRUE(log->begin());
+    EXPECT_TRUE(begins(*log));
     put(*log, {"last"});
     last = log->commit(at(5, "5", partitions.front()), first->group());
   };
@@ -493,7 +544,7 @@ TEST_F(PortsTest, AnotherProcessOfTheSameInstanceFencesTheOlder) {
   const auto second = world_->member("one", second_heard);
   ASSERT_TRUE(owns(*second, second_heard, 2));
   const auto log = world_->writer(world_->id("txn"));
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"older"});
   EXPECT_EQ(log->commit(at(1, "1"), stamp).outcome, Outcome::kAborted);
   EXPECT_TRUE(trouble(*first, SourceTrouble::Kind::kFenced));
@@ -513,7 +564,7 @@ TEST_F(PortsTest, LeavingHandsOverAtOnceWithALastCommit) {
   const auto log = world_->writer(world_->id("txn"));
   TransactionResult last;
   first_heard.before_revoked = [&](std::span<const std::int32_t> partitions) {
-    EXPECT_TRUE(log->begin());
+    EXPECT_TRUE(begins(*log));
     put(*log, {"last"});
     last = log->commit(at(1, "1", partitions.front()), first->group());
   };
@@ -579,7 +630,7 @@ TEST_F(PortsTest, AMemberThatSleptHearsOfItsLossAndItsCommitIsRefused) {
   // Its stamp of then is refused by the broker, the one of now is of no use.
   EXPECT_FALSE(first->group().valid());
   const auto log = world_->writer(world_->id("txn"));
-  ASSERT_TRUE(log->begin());
+  ASSERT_TRUE(begins(*log));
   put(*log, {"asleep"});
   EXPECT_EQ(log->commit(at(1, "1"), stamp).outcome, Outcome::kAborted);
   // It may be told "revoked" of what another has already; but never with a stamp that counts.

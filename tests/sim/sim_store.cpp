@@ -27,7 +27,8 @@ SimStore::SimStore(const Around& around, std::int32_t partition, SimDisk& disk)
 /// Closed in order it holds at least what was flushed, mostly all.
 SimStore::~SimStore() {
   disk_.open = false;
-  if (around_.process.alive && !failed_ && !around_.cluster.chance().one_in(4)) {
+  const bool keeps = around_.cluster.stores_keep || !around_.cluster.chance().one_in(4);
+  if (around_.process.alive && !failed_ && keeps) {
     disk_.flush();
   } else {
     disk_.lose(around_.cluster.chance());

@@ -35,6 +35,7 @@ Simulation::Simulation(const SchedulePlan& plan)
           cluster_, truth_, [this](const std::string& what) { breach(what); }, {}, plan.own_epochs},
       placed_(static_cast<std::size_t>(work_.partitions)) {
   cluster_.keep_producer_with_stray = plan.keep_producer_with_stray;
+  cluster_.stores_keep = plan.stores_keep;
   cluster_.unnoticed_losses = true;
   cluster_.transactions().on_committed = [this](const SimLog& log, const SimRecord& record) {
     for (std::int32_t p = 0; p < work_.partitions; ++p) {
@@ -112,6 +113,7 @@ unsigned Simulation::struck(Door door, SimDaemon& daemon, std::uint64_t call, un
     if (strike.way == SchedulePlan::kSleeps) interlude(daemon, false);
     if (strike.way == SchedulePlan::kSleepsAndJoins) interlude(daemon, true);
     if (strike.way == SchedulePlan::kStray) cluster_.deliver_a_stray();
+    if (strike.way == SchedulePlan::kForgets) cluster_.transactions().forget_markers();
   }
   return 0;
 }

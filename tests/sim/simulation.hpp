@@ -31,6 +31,7 @@ struct SchedulePlan {
   static constexpr int kDies = -1;            // the caller dies there
   static constexpr int kSleeps = -2;          // for longer than its session, while the others go on
   static constexpr int kSleepsAndJoins = -4;  // and its library joins anew before it goes on itself
+  static constexpr int kForgets = -5;         // markers that are not yet written never will be
   static constexpr int kStray = -3;           // requests that went out twice or late arrive
   struct Strike {
     std::uint64_t call = 0;
@@ -38,6 +39,7 @@ struct SchedulePlan {
   };
   std::vector<Strike> strikes;
   bool keep_producer_with_stray = false;
+  bool stores_keep = false;
   std::ostream* tell = nullptr;  // every call, if not null
 };
 

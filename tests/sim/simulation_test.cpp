@@ -233,6 +233,28 @@ TEST(Simulation, SleepingWhileAnOutcomeIsUnknown) {
   sum.print(timer.seconds());
 }
 
+/// R2: the brokers lose the end of a committed transaction; then its writer loses its partitions
+/// before it begins another one, and finds them again.
+TEST(Simulation, ALostEndIsShownByTheWritersNextTransaction) {
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  SchedulePlan plan = struck_plan(1, false);
+  plan.stores_keep = true;
+  const ScheduleResult base = Simulation(plan).run();
+  const auto door = [&](std::uint64_t call) { return base.called[call - 1].door; };
+  for (std::uint64_t call = 1; call <= base.calls; ++call) {
+    if (door(call) != Door::kAnswer) continue;
+    std::uint64_t next = call + 1;
+    while (next < base.calls && door(next) == Door::kWrite) ++next;
+    for (; next + 1 < base.calls && door(next) != Door::kGroup; ++next) {  // of the next commit
+      plan.strikes = {{call, SchedulePlan::kForgets}, {next, SchedulePlan::kSleeps}};
+      run_struck(plan, sum);
+    }
+  }
+  sum.print(timer.seconds());
+}
+
 /// A commit's last request went out twice; the copy arrives at any of the next calls, and then the
 /// process dies. TransactionLog::begin() promises that nothing comes of it: without the promise the
 /// next transaction is torn.

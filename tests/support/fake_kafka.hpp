@@ -118,6 +118,10 @@ class FakeSource final : public Source {
   GroupStamp group() const override;
   Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
                                                  milliseconds timeout) const override;
+  Result<std::vector<CommittedOffset>> committed_before(std::span<const std::int32_t> partitions,
+                                                        milliseconds timeout) const override {
+    return committed(partitions, timeout);  // none is ever undecided
+  }
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds) override {}

@@ -78,6 +78,8 @@ class SimCluster {
   bool keep_producer_with_stray = false;
   /// Whether a member may join anew before its caller hears that it lost what it had.
   bool unnoticed_losses = false;
+  /// Whether a store that is closed in order always keeps what was not flushed, as RocksDB does.
+  bool stores_keep = false;
   std::int64_t max_poll_ms = 60'000;  // of every member
   /// Whether little comes at a time, polls come empty although there is something, and strays
   /// arrive by themselves.

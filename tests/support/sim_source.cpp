@@ -282,6 +282,16 @@ Result<std::vector<CommittedOffset>> SimSource::committed(std::span<const std::i
     if (cluster_.now_ms() >= until) return Error{Errc::kRetry, "offsets are not stable yet"};
     cluster_.pass(std::min<std::int64_t>(100, timeout.count()));
   }
+  return decided(partitions);
+}
+
+Result<std::vector<CommittedOffset>> SimSource::committed_before(
+    std::span<const std::int32_t> partitions, milliseconds) const {
+  if (at(Door::kCommitted, 1) == 1) return Error{Errc::kRetry, "the coordinator is loading"};
+  return decided(partitions);
+}
+
+std::vector<CommittedOffset> SimSource::decided(std::span<const std::int32_t> partitions) const {
   std::vector<CommittedOffset> answer;
   for (const std::int32_t p : partitions) answer.push_back(cluster_.group().committed(p));
   return answer;

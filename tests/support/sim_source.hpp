@@ -29,6 +29,8 @@ class SimSource final : public Source {
   GroupStamp group() const override;
   Result<std::vector<CommittedOffset>> committed(std::span<const std::int32_t> partitions,
                                                  milliseconds timeout) const override;
+  Result<std::vector<CommittedOffset>> committed_before(std::span<const std::int32_t> partitions,
+                                                        milliseconds timeout) const override;
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds timeout) override;
@@ -55,6 +57,7 @@ class SimSource final : public Source {
   };
 
   unsigned at(Door door, unsigned ways) const;
+  std::vector<CommittedOffset> decided(std::span<const std::int32_t> partitions) const;
   bool gone() const { return closed_ || !process_.alive; }
   void take_answer();
   void beat();

@@ -44,11 +44,31 @@ Result<void> SimTransactionLog::begin() {
     }
   }
   if (state_ == State::kBroken) return Error{Errc::kRetry, "the producer must be reopened"};
+  if (!wait_until_shown()) return Error{Errc::kRetry, "begin: the last end is not shown yet"};
   queue_.clear();
   written_.clear();
   if (way == 0) return {};
   state_ = State::kReplaceFirst;
   return Error{Errc::kRetry, "begin: not now"};
+}
+
+bool SimTransactionLog::last_end_hidden() const {
+  return std::any_of(written_.begin(), written_.end(), [&](const Written& w) {
+    return cluster_.output(w.topic, w.partition).stable_end() <= w.last_offset;
+  });
+}
+
+bool SimTransactionLog::wait_until_shown() {
+  constexpr std::int64_t kWaitMs = 200;
+  constexpr std::int64_t kPatienceMs = 5'000;
+  for (std::int64_t waited = 0; last_end_hidden(); waited += kWaitMs / 4) {
+    if (hidden_since_ms_ < 0) hidden_since_ms_ = cluster_.now_ms();
+    if (cluster_.now_ms() - hidden_since_ms_ >= kPatienceMs) break;
+    if (waited >= kWaitMs) return false;
+    cluster_.pass(kWaitMs / 4);
+  }
+  hidden_since_ms_ = -1;
+  return true;
 }
 
 Result<void> SimTransactionLog::produce(OutputTopic topic, std::int32_t partition,

@@ -45,6 +45,8 @@ class SimTransactionLog final : public TransactionLog {
   };
 
   unsigned at(Door door, unsigned ways) { return cluster_.fates().at(door, process_.number, ways); }
+  bool last_end_hidden() const;
+  bool wait_until_shown();
   SimTransactions::Answer send_first();
   SimTransactions::Answer send_offsets(std::span<const InputOffset> offsets);
   TransactionResult end();
@@ -62,6 +64,7 @@ class SimTransactionLog final : public TransactionLog {
   std::uint64_t replaced_ = 0;
   std::vector<Queued> queue_;
   std::vector<Written> written_;
+  std::int64_t hidden_since_ms_ = -1;
 };
 
 }  // namespace segmentd::test

@@ -117,6 +117,15 @@ bool SimTransactions::write_a_marker(std::int64_t now_ms) {
   return true;
 }
 
+void SimTransactions::forget_markers() {
+  for (Producer& p : producers_) {
+    if (p.state != State::kCommitting && p.state != State::kAborting) continue;
+    p.logs.clear();
+    p.offsets = false;
+    p.state = State::kEmpty;
+  }
+}
+
 void SimTransactions::pass(std::int64_t now_ms) {
   for (std::size_t i = 0; i < producers_.size(); ++i) {
     Producer& p = producers_[i];

@@ -1,0 +1,46 @@
+// Whether readers see the end of the last transaction. For transaction_log.cpp only.
+//
+// A commit is answered before its markers are written, and a coordinator that cannot reach a
+// partition's leader may never write them (KAFKA-20734, open: seen with Kafka 4.3 on a single
+// broker that stops, and with three of which two are away; the transaction is CompleteCommit, and
+// stays open in that partition). Then the next transaction of the same producer decides for both:
+// its commit shows the lost end, its abort undoes what was called committed. So none is begun
+// before the last one's end is seen; and when brokers that answer do not show it for long, the next
+// one, which is more likely to be committed than not, is what is left to show it.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/kafka/client.hpp"
+#include "daemon/ports.hpp"
+
+namespace segmentd::kafka {
+
+class ShownEnd {
+ public:
+  using Clock = std::chrono::steady_clock;
+  enum class Answer {
+    kShown,
+    kHidden,  // yet
+    kLost     // brokers that answer have hidden it for kEndPatience; it is not asked for again
+  };
+  static constexpr milliseconds kEndPatience{5'000};
+
+  /// What a transaction that ended, in whatever way, has written.
+  void expect(std::vector<Written> written);
+  /// Asks each partition's leader. `names` are by OutputTopic. kRetry: they do not answer.
+  Result<Answer> ask(rd_kafka_t* client, const OutputTopicNames& names, milliseconds timeout);
+  /// Where it is hidden, as last asked: "<topic>/<partition>".
+  const std::string& where() const { return where_; }
+
+ private:
+  std::vector<Written> expected_;
+  std::optional<Clock::time_point> hidden_since_;
+  std::string where_;
+};
+
+}  // namespace segmentd::kafka
