@@ -236,6 +236,10 @@ TEST_F(PortsTest, AReaderThatStartsBehindAnOpenTransactionKnowsTheEnd) {
   const auto behind = reader(*broker, end);
   EXPECT_TRUE(read_until(*behind, [&] { return behind->progress(0).end == end; }).empty());
   EXPECT_EQ(behind->progress(0).end, end);
+  std::vector<Message> none;
+  for (int n = 0; n < 10; ++n) EXPECT_TRUE(behind->read(none, 100, kStep));
+  EXPECT_TRUE(none.empty());
+  EXPECT_FALSE(behind->complete());  // it is not told that this is the end
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
 }
 

@@ -59,6 +59,7 @@ Result<bool> SimReader::read_from(std::int32_t partition, Part& part, std::vecto
   const std::size_t count = few ? 1 + cluster_.chance().below(3) : max_records;
   part.end = log.end();
   const std::int64_t stable = log.stable_end();
+  if (part.next > stable) return false;  // began behind it: no end is told
   bool any = false;
   for (std::size_t n = 0; n < std::min(count, max_records); ++n) {
     const std::int64_t offset = log.next_visible(part.next);
