@@ -2,8 +2,8 @@
 import collections
 import time
 
-from confluent_kafka import (OFFSET_BEGINNING, TIMESTAMP_CREATE_TIME, Consumer, KafkaError, Producer,
-                             TopicPartition)
+from confluent_kafka import (OFFSET_BEGINNING, TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException,
+                             Producer, TopicPartition)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from waiting import until
@@ -11,6 +11,8 @@ from waiting import until
 TIMEOUT_SECONDS = 30
 READ_SECONDS = 120
 LARGEST_MESSAGE = 8 << 20
+NO_COORDINATOR = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
+                  KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 BROKERS_DEFAULT = -1  # of a topic's replicas
 
 Message = collections.namedtuple(
@@ -86,10 +88,20 @@ class KafkaTopics:
             self.groups[group] = Consumer({**self.client, "group.id": group,
                                            "isolation.level": "read_uncommitted"})
         asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-        found = self.groups[group].committed(asked, TIMEOUT_SECONDS)
+        found = until(lambda: self.answer_of_coordinator(group, asked), TIMEOUT_SECONDS,
+                      f"the offsets of {group}")
         for each in found:
             assert each.error is None, f"{topic}/{each.partition}: {each.error}"
         return {each.partition: max(0, each.offset) for each in found}
+
+    def answer_of_coordinator(self, group, asked):
+        """None while there is none: a broker began just now."""
+        try:
+            return self.groups[group].committed(asked, TIMEOUT_SECONDS)
+        except KafkaException as problem:
+            if problem.args[0].code() not in NO_COORDINATOR:
+                raise
+            return None
 
     def commit(self, group, topic, partition, offset):
         """Sets a group's offset by hand, as a tool would: without metadata. The group has no members."""
