@@ -398,10 +398,10 @@ bool Restore::hides_outputs() const {
 /// A question that fails costs readers time, nothing else. There may be no right to read these
 /// topics, only to write them: so they are not asked whose transaction it is.
 void Restore::free_outputs() {
-  if (!hides_outputs()) return;
-  parts_.pace.sleep(kHiddenEndPatience);  // its markers may be on their way
   auto meta = stored_meta();
   if (!meta || !*meta || (*meta)->writer.empty() || (*meta)->writer == parts_.own_writer) return;
+  if (!hides_outputs()) return;
+  parts_.pace.sleep(kHiddenEndPatience);  // its markers may be on their way
   if (cancelled_() || !hides_outputs()) return;
   observe::log_line(LogLevel::kWarning,
                     "an open transaction hides an output topic's end: fencing the last writer",
