@@ -262,8 +262,8 @@ class TransactionLog {
 
   /// Opens a transaction. Before that replaces the producer if the last one may have left a request
   /// behind, and sees to it that readers see the end of the last one: an abort would undo an end
-  /// that the brokers lost. If they go on hiding it, it opens one all the same, for its commit shows
-  /// it. kRetry: not open, ask again. kUnavailable: as TransactionResult::kFatal.
+  /// that the brokers lost. If they go on hiding it, it opens one all the same, for its commit
+  /// shows it. kRetry: not open, ask again. kUnavailable: as TransactionResult::kFatal.
   virtual Result<void> begin() = 0;
 
   /// Queues a copy of the record; a full queue is waited for. kBadInput: larger than the producer

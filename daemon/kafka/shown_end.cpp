@@ -4,12 +4,29 @@
 #include <utility>
 
 namespace segmentd::kafka {
+namespace {
 
-void ShownEnd::expect(std::vector<Written> written) {
+std::string place(const Written& written, const OutputTopicNames& names) {
+  return names[static_cast<std::size_t>(written.topic)] + "/" + std::to_string(written.partition);
+}
+
+}  // namespace
+
+std::string ShownEnd::expect(std::vector<Written> written, bool committed,
+                             const OutputTopicNames& names) {
+  std::string undone;
+  std::erase_if(lost_, [&](const Written& lost) {
+    const bool ended = std::any_of(written.begin(), written.end(), [&](const Written& w) {
+      return w.topic == lost.topic && w.partition == lost.partition;
+    });
+    if (ended && !committed) undone += (undone.empty() ? "" : ", ") + place(lost, names);
+    return ended;
+  });
   std::erase_if(written, [](const Written& w) { return w.last_offset < 0; });
-  if (written.empty()) return;  // it leaves no trace; the one before may be hidden still
+  if (written.empty()) return undone;  // it leaves no trace; the one before may be hidden still
   expected_ = std::move(written);
   hidden_since_.reset();
+  return undone;
 }
 
 Result<ShownEnd::Answer> ShownEnd::ask(rd_kafka_t* client, const OutputTopicNames& names,
@@ -34,17 +51,17 @@ Result<ShownEnd::Answer> ShownEnd::ask(rd_kafka_t* client, const OutputTopicName
     const auto* found = rd_kafka_topic_partition_list_find(list.get(), name(w), w.partition);
     if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       hidden_since_.reset();
-      return Error{Errc::kRetry, std::string(name(w)) + "/" + std::to_string(w.partition) + ": " +
-                                     describe(found->err)};
+      return Error{Errc::kRetry, place(w, names) + ": " + describe(found->err)};
     }
     if (found->offset <= w.last_offset) hidden.push_back(w);
   }
   expected_ = std::move(hidden);
   if (expected_.empty()) return Answer::kShown;
-  where_ = std::string(name(expected_.front())) + "/" + std::to_string(expected_.front().partition);
+  where_ = place(expected_.front(), names);
   const auto now = Clock::now();
   if (!hidden_since_) hidden_since_ = now;
   if (now - *hidden_since_ < kEndPatience) return Answer::kHidden;
+  lost_.insert(lost_.end(), expected_.begin(), expected_.end());
   expected_.clear();
   return Answer::kLost;
 }

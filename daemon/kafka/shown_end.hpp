@@ -30,8 +30,9 @@ class ShownEnd {
   };
   static constexpr milliseconds kEndPatience{5'000};
 
-  /// What a transaction that ended, in whatever way, has written.
-  void expect(std::vector<Written> written);
+  /// What a transaction that ended has written. If it was or may have been aborted: where it undid
+  /// a lost end, "<topic>/<partition>" and more of them; else empty.
+  std::string expect(std::vector<Written> written, bool committed, const OutputTopicNames& names);
   /// Asks each partition's leader. `names` are by OutputTopic. kRetry: they do not answer.
   Result<Answer> ask(rd_kafka_t* client, const OutputTopicNames& names, milliseconds timeout);
   /// Where it is hidden, as last asked: "<topic>/<partition>".
@@ -39,6 +40,7 @@ class ShownEnd {
 
  private:
   std::vector<Written> expected_;
+  std::vector<Written> lost_;
   std::optional<Clock::time_point> hidden_since_;
   std::string where_;
 };

@@ -91,6 +91,7 @@ class KafkaTransactionLog final : public TransactionLog {
                               std::optional<std::string_view> value,
                               std::span<const Header> headers);
   Result<void> wait_until_shown();
+  void note_end(bool committed);
   KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
   KafkaError send_in_time(Partitions offsets, GroupMetadata group);
   KafkaError abort_now();
@@ -161,6 +162,14 @@ Result<void> KafkaTransactionLog::wait_until_shown() {
   }
 }
 
+void KafkaTransactionLog::note_end(bool committed) {
+  const std::string undone = last_end_.expect(producer_->written(), committed, options_.topics);
+  if (undone.empty() || !settings_.log) return;
+  settings_.log(3, "a transaction that was or may have been aborted undid another in " + undone +
+                       ", whose end the brokers had lost (KAFKA-20734): what that one wrote there "
+                       "is missing. Start a new application id (setting `application`)");
+}
+
 rd_kafka_resp_err_t KafkaTransactionLog::enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
                                                  std::optional<std::string_view> key,
                                                  std::optional<std::string_view> value,
@@ -194,7 +203,10 @@ Result<void> KafkaTransactionLog::produce(OutputTopic topic, std::int32_t partit
   if (++produced_ % 512 == 0) rd_kafka_poll(producer_->handle(), 0);
   for (;;) {
     const auto err = enqueue(producer_->topic(at), partition, key, value, headers);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      producer_->note_queued(at, partition);
+      return {};
+    }
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < until_) {
       rd_kafka_poll(producer_->handle(), 10);
       continue;
@@ -276,7 +288,7 @@ KafkaError KafkaTransactionLog::abort_now() {
 
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
-  last_end_.expect(producer_->written());
+  note_end(outcome == Outcome::kCommitted);
   if (producer_->stray()) state_ = State::kReplaceFirst;
   if (outcome == Outcome::kAborted && what.empty()) what = producer_->delivery_failure();
   return {outcome, std::move(what), {}, producer_->refused_partition()};
@@ -287,7 +299,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
   std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
   if (KafkaError failed = abort_now(); failed) {
     state_ = State::kReplaceFirst;
-    last_end_.expect(producer_->written());
+    note_end(false);
     return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}, -1};
   }
   return settle(Outcome::kAborted, std::move(why));
@@ -296,7 +308,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
 TransactionResult KafkaTransactionLog::undecided(const char* during,
                                                  const rd_kafka_error_t& error) {
   state_ = State::kBroken;
-  last_end_.expect(producer_->written());
+  note_end(false);
   const auto code = rd_kafka_error_code(&error);
   std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
   if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();

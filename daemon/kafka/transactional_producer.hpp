@@ -41,6 +41,10 @@ class TransactionalProducer {
   /// A request of a transaction may still be on its way: begin no other on this producer.
   bool stray() const { return watch_.stray(); }
 
+  /// A record was handed to the library: its partition takes part, whatever becomes of it.
+  void note_queued(std::size_t topic, std::int32_t partition) {
+    written_.note(topic, partition, -1);
+  }
   /// Of the transaction since the last forget(); complete once it was committed.
   std::vector<Written> written() const { return written_.list(); }
   /// The first record that could not be delivered, and why; empty = none.

@@ -1,5 +1,7 @@
 // What a transaction makes visible, on a real broker.
 #include <algorithm>
+#include <mutex>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -61,6 +63,63 @@ TEST_F(TransactionLogTest, ACommitShowsEverythingAtOnce) {
   EXPECT_EQ(changelog->partition, 0);
   EXPECT_EQ(changelog->last_offset, 1);
   EXPECT_EQ(log->replaced(), 0U);
+}
+
+/// What was said, by whichever thread.
+class Said {
+ public:
+  kafka::LogLine line() {
+    return [this](int, std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      lines_.emplace_back(line);
+    };
+  }
+  bool has(const std::string& words) const {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(lines_.begin(), lines_.end(),
+                       [&](const std::string& line) { return line.find(words) != line.npos; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Texts lines_;
+};
+
+bool begins(TransactionLog& log) {
+  for (int n = 0; n < 100; ++n) {  // of 200 ms
+    if (log.begin()) return true;
+  }
+  return false;
+}
+
+/// KAFKA-20734, as it looks to a writer: what it committed stays hidden, and is ended with what it
+/// writes there next.
+TEST_F(TransactionLogTest, AnAbortThatMayUndoAnEndThatWasLostIsSaid) {
+  const std::string changelog = scene_.output(OutputTopic::kChangelog);
+  const auto other = scene_.writer(unique_name("other"));
+  ASSERT_TRUE(other->begin());
+  put(*other, OutputTopic::kChangelog, "c", "open");
+  const auto broker = scene_.broker();
+  const auto in_the_log = [&] {
+    const auto marks = broker->watermarks(changelog, 0, kPatience);
+    return marks && marks->end > 0;
+  };
+  while (!in_the_log()) std::this_thread::yield();
+  Said said;
+  scene_.settings.log = said.line();
+  const auto log = scene_.writer(unique_name("txn"));
+  ASSERT_TRUE(log->begin());
+  put(*log, OutputTopic::kChangelog, "c", "hidden");
+  ASSERT_EQ(log->commit(at(1, "1"), source_->group()).outcome, Outcome::kCommitted);
+  ASSERT_TRUE(begins(*log));
+  EXPECT_TRUE(said.has("lost the end of a transaction at " + changelog + "/0"));
+  put(*log, OutputTopic::kTable, "c", "row");
+  EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
+  EXPECT_FALSE(said.has("undid another"));  // it took no part there
+  ASSERT_TRUE(begins(*log));
+  put(*log, OutputTopic::kChangelog, "c", "row");
+  EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
+  EXPECT_TRUE(said.has("undid another in " + changelog + "/0"));
 }
 
 TEST_F(TransactionLogTest, AnAbortShowsNothingAndLeavesTheProducerUsable) {
