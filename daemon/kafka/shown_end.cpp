@@ -25,8 +25,18 @@ std::string ShownEnd::expect(std::vector<Written> written, bool committed,
   std::erase_if(written, [](const Written& w) { return w.last_offset < 0; });
   if (written.empty()) return undone;  // it leaves no trace; the one before may be hidden still
   expected_ = std::move(written);
-  hidden_since_.reset();
+  hidden_at_.reset();
   return undone;
+}
+
+/// Counts the answer.
+bool ShownEnd::is_lost() {
+  const auto now = Clock::now();
+  if (!hidden_at_) hidden_for_ = milliseconds(0);
+  const auto since = std::chrono::duration_cast<milliseconds>(now - hidden_at_.value_or(now));
+  hidden_at_ = now;
+  hidden_for_ += std::min(since, kAnswerLasts);
+  return hidden_for_ >= kEndPatience;
 }
 
 Result<ShownEnd::Answer> ShownEnd::ask(rd_kafka_t* client, const OutputTopicNames& names,
@@ -43,14 +53,14 @@ Result<ShownEnd::Answer> ShownEnd::ask(rd_kafka_t* client, const OutputTopicName
         RD_KAFKA_OFFSET_END;
   }
   if (auto err = rd_kafka_offsets_for_times(client, list.get(), timeout_ms(timeout))) {
-    hidden_since_.reset();
+    hidden_at_.reset();
     return Error{Errc::kRetry, "the ends of what was written last: " + describe(err)};
   }
   std::vector<Written> hidden;
   for (const Written& w : expected_) {
     const auto* found = rd_kafka_topic_partition_list_find(list.get(), name(w), w.partition);
     if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      hidden_since_.reset();
+      hidden_at_.reset();
       return Error{Errc::kRetry, place(w, names) + ": " + describe(found->err)};
     }
     if (found->offset <= w.last_offset) hidden.push_back(w);
@@ -58,9 +68,7 @@ Result<ShownEnd::Answer> ShownEnd::ask(rd_kafka_t* client, const OutputTopicName
   expected_ = std::move(hidden);
   if (expected_.empty()) return Answer::kShown;
   where_ = place(expected_.front(), names);
-  const auto now = Clock::now();
-  if (!hidden_since_) hidden_since_ = now;
-  if (now - *hidden_since_ < kEndPatience) return Answer::kHidden;
+  if (!is_lost()) return Answer::kHidden;
   lost_.insert(lost_.end(), expected_.begin(), expected_.end());
   expected_.clear();
   return Answer::kLost;

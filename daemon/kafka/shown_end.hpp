@@ -22,13 +22,14 @@ namespace segmentd::kafka {
 
 class ShownEnd {
  public:
-  using Clock = std::chrono::steady_clock;
   enum class Answer {
     kShown,
     kHidden,  // yet
     kLost     // brokers that answer have hidden it for kEndPatience; it is not asked for again
   };
   static constexpr milliseconds kEndPatience{5'000};
+  /// What one answer adds to that at most: a process may have been stopped in between.
+  static constexpr milliseconds kAnswerLasts{500};
 
   /// What a transaction that ended has written. If it was or may have been aborted: where it undid
   /// a lost end, "<topic>/<partition>" and more of them; else empty.
@@ -39,9 +40,13 @@ class ShownEnd {
   const std::string& where() const { return where_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  bool is_lost();
+
   std::vector<Written> expected_;
   std::vector<Written> lost_;
-  std::optional<Clock::time_point> hidden_since_;
+  std::optional<Clock::time_point> hidden_at_;  // when that was answered last, in a row
+  milliseconds hidden_for_{0};
   std::string where_;
 };
 
