@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include <syslog.h>
+
 #include "daemon/kafka/shown_end.hpp"
 #include "daemon/kafka/transactional_producer.hpp"
 
@@ -91,7 +93,8 @@ class KafkaTransactionLog final : public TransactionLog {
                               std::optional<std::string_view> value,
                               std::span<const Header> headers);
   Result<void> wait_until_shown();
-  void note_end(bool committed);
+  void say_what_an_abort_undoes();
+  void say(const std::string& what) const;
   KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
   KafkaError send_in_time(Partitions offsets, GroupMetadata group);
   KafkaError abort_now();
@@ -149,11 +152,9 @@ Result<void> KafkaTransactionLog::wait_until_shown() {
     const auto answer = last_end_.ask(producer_->handle(), options_.topics, kShownWait);
     if (!answer) return answer.error();
     if (*answer == ShownEnd::Answer::kShown) return {};
-    if (*answer == ShownEnd::Answer::kLost) {
-      if (settings_.log) {
-        settings_.log(3, "the brokers lost the end of a transaction at " + last_end_.where() +
-                             " (KAFKA-20734): the next one, if it is committed, shows it");
-      }
+    if (*answer == ShownEnd::Answer::kOverdue) {
+      say("the brokers do not show the end of a transaction at " + last_end_.where() +
+          ": going on without, for if they lost it (KAFKA-20734) the next commit shows it");
       return {};
     }
     if (Clock::now() < until) continue;
@@ -162,12 +163,18 @@ Result<void> KafkaTransactionLog::wait_until_shown() {
   }
 }
 
-void KafkaTransactionLog::note_end(bool committed) {
-  const std::string undone = last_end_.expect(producer_->written(), committed, options_.topics);
-  if (undone.empty() || !settings_.log) return;
-  settings_.log(3, "a transaction that was or may have been aborted undid another in " + undone +
-                       ", whose end the brokers had lost (KAFKA-20734): what that one wrote there "
-                       "is missing. Start a new application id (setting `application`)");
+void KafkaTransactionLog::say_what_an_abort_undoes() {
+  const std::string undone = last_end_.undone_by_abort(producer_->handle(), options_.topics,
+                                                       producer_->written(), kShownWait);
+  if (undone.empty()) return;
+  say("a transaction that is or may be aborted undoes another in " + undone +
+      ", whose end the brokers lost (KAFKA-20734): what that one wrote there will be missing. "
+      "Start a "
+      "new application id (setting `application`)");
+}
+
+void KafkaTransactionLog::say(const std::string& what) const {
+  if (settings_.log) settings_.log(LOG_ERR, what);
 }
 
 rd_kafka_resp_err_t KafkaTransactionLog::enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
@@ -283,12 +290,13 @@ TransactionResult KafkaTransactionLog::abort_for(std::string why) {
 }
 
 KafkaError KafkaTransactionLog::abort_now() {
+  say_what_an_abort_undoes();
   return KafkaError(rd_kafka_abort_transaction(producer_->handle(), timeout_ms(kAbortPatience)));
 }
 
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
-  note_end(outcome == Outcome::kCommitted);
+  last_end_.expect(producer_->written());
   if (producer_->stray()) state_ = State::kReplaceFirst;
   if (outcome == Outcome::kAborted && what.empty()) what = producer_->delivery_failure();
   return {outcome, std::move(what), {}, producer_->refused_partition()};
@@ -299,7 +307,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
   std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
   if (KafkaError failed = abort_now(); failed) {
     state_ = State::kReplaceFirst;
-    note_end(false);
+    last_end_.expect(producer_->written());
     return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}, -1};
   }
   return settle(Outcome::kAborted, std::move(why));
@@ -308,7 +316,8 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
 TransactionResult KafkaTransactionLog::undecided(const char* during,
                                                  const rd_kafka_error_t& error) {
   state_ = State::kBroken;
-  note_end(false);
+  say_what_an_abort_undoes();
+  last_end_.expect(producer_->written());
   const auto code = rd_kafka_error_code(&error);
   std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
   if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();

@@ -112,14 +112,14 @@ TEST_F(TransactionLogTest, AnAbortThatMayUndoAnEndThatWasLostIsSaid) {
   put(*log, OutputTopic::kChangelog, "c", "hidden");
   ASSERT_EQ(log->commit(at(1, "1"), source_->group()).outcome, Outcome::kCommitted);
   ASSERT_TRUE(begins(*log));
-  EXPECT_TRUE(said.has("lost the end of a transaction at " + changelog + "/0"));
+  EXPECT_TRUE(said.has("do not show the end of a transaction at " + changelog + "/0"));
   put(*log, OutputTopic::kTable, "c", "row");
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
-  EXPECT_FALSE(said.has("undid another"));  // it took no part there
+  EXPECT_FALSE(said.has("undoes another"));  // it took no part there
   ASSERT_TRUE(begins(*log));
   put(*log, OutputTopic::kChangelog, "c", "row");
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
-  EXPECT_TRUE(said.has("undid another in " + changelog + "/0"));
+  EXPECT_TRUE(said.has("undoes another in " + changelog + "/0"));
 }
 
 TEST_F(TransactionLogTest, AnAbortShowsNothingAndLeavesTheProducerUsable) {

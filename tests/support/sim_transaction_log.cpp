@@ -60,7 +60,7 @@ bool SimTransactionLog::last_end_hidden() const {
 
 bool SimTransactionLog::wait_until_shown() {
   constexpr std::int64_t kWaitMs = 200;
-  constexpr std::int64_t kPatienceMs = 5'000;
+  constexpr std::int64_t kPatienceMs = 8'000;
   for (std::int64_t waited = 0; last_end_hidden(); waited += kWaitMs / 4) {
     if (hidden_since_ms_ < 0) hidden_since_ms_ = cluster_.now_ms();
     if (cluster_.now_ms() - hidden_since_ms_ >= kPatienceMs) break;
