@@ -13,6 +13,7 @@ READ_SECONDS = 120
 LARGEST_MESSAGE = 8 << 20
 NO_COORDINATOR = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
                   KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 BROKERS_DEFAULT = -1  # of a topic's replicas
 
 Message = collections.namedtuple(
@@ -78,8 +79,18 @@ class KafkaTopics:
 
     def ends(self, topic):
         """{partition: offset behind its last record}, open transactions included."""
-        return {p: self.watermarks.get_watermark_offsets(TopicPartition(topic, p), TIMEOUT_SECONDS)[1]
+        return {p: until(lambda p=p: self.answer_of_leader(topic, p), TIMEOUT_SECONDS, f"the end of {topic}/{p}")[1]
                 for p in self.partitions(topic, self.watermarks)}
+
+    def answer_of_leader(self, topic, partition):
+        """None while there is none, or while the one known is another: a broker began just now."""
+        try:
+            return self.watermarks.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS)
+        except KafkaException as problem:
+            if problem.args[0].code() not in NO_LEADER:
+                raise
+            self.partitions(topic, self.watermarks)
+            return None
 
     def committed(self, group, topic):
         """{partition: the group's committed offset}; 0 where there is none. An offset in a transaction
