@@ -261,9 +261,10 @@ class TransactionLog {
   virtual ~TransactionLog() = default;
 
   /// Opens a transaction. Before that replaces the producer if the last one may have left a request
-  /// behind, and sees to it that readers see the end of the last one: an abort would undo an end
-  /// that the brokers lost. If they go on hiding it, it opens one all the same, for its commit
-  /// shows it. kRetry: not open, ask again. kUnavailable: as TransactionResult::kFatal.
+  /// behind, and sees to it that readers see the end of the last one, lest this one ends it too,
+  /// its way. If they go on hiding it: what was aborted is aborted once more; behind what was
+  /// committed it opens one all the same, for its commit shows it. kRetry: not open, ask again.
+  /// kUnavailable: as TransactionResult::kFatal.
   virtual Result<void> begin() = 0;
 
   /// Queues a copy of the record; a full queue is waited for. kBadInput: larger than the producer
@@ -285,7 +286,8 @@ class TransactionLog {
   virtual TransactionResult abort() = 0;
 
   /// Destroys the producer and creates it anew under the same transactional.id; returns when the
-  /// transaction left behind, if any, is decided. kRetry: again; kUnavailable: hopeless.
+  /// transaction left behind, if any, is decided, and its end shown as for begin(). kRetry: again;
+  /// kUnavailable: hopeless.
   virtual Result<void> reopen() = 0;
 
   /// How often a producer was replaced because a request of a transaction went out twice.

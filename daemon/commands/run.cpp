@@ -112,9 +112,11 @@ std::string random_uuid() {
 }
 
 void write_kafka_log(int level, std::string_view line) {
+  constexpr int kCritical = 2;  // said by our own side of the library: something is lost
   constexpr int kError = 3;
   constexpr int kWarning = 5;
-  observe::log_line(level <= kError     ? LogLevel::kWarning
+  observe::log_line(level <= kCritical  ? LogLevel::kError
+                    : level <= kError   ? LogLevel::kWarning
                     : level <= kWarning ? LogLevel::kInfo
                                         : LogLevel::kDebug,
                     "librdkafka", {{"line", line}});

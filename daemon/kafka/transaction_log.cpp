@@ -9,6 +9,7 @@
 
 #include <syslog.h>
 
+#include "daemon/kafka/group_offsets.hpp"
 #include "daemon/kafka/shown_end.hpp"
 #include "daemon/kafka/transactional_producer.hpp"
 
@@ -34,6 +35,9 @@ constexpr int kLeftBehindMax = 8;           // then no more offsets are sent unt
 // How long begin() waits for the last transaction's end before its caller does something else.
 constexpr milliseconds kShownWait{200};
 constexpr milliseconds kShownPause{3};
+
+constexpr milliseconds kQuestion{2'000};  // about an end that was lost
+constexpr int kUndoTriesMax = 2;          // of one; then it is not a lost abort that hides it
 
 using GroupMetadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                                       Destroy<rd_kafka_consumer_group_metadata_destroy>>;
@@ -86,15 +90,22 @@ class KafkaTransactionLog final : public TransactionLog {
     kReady,         // begin() may come
     kReplaceFirst,  // nothing is unknown, but this producer must not begin another transaction
     kBroken,        // reopen() must come
+    kOpened,        // the same, which has opened a producer and waits for the last one's end
   };
 
   rd_kafka_resp_err_t enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
                               std::optional<std::string_view> key,
                               std::optional<std::string_view> value,
                               std::span<const Header> headers);
+  Result<void> open_producer();
   Result<void> wait_until_shown();
+  Result<void> mend_lost_end();
+  Result<bool> was_committed();
+  Result<void> undo_hidden();
+  KafkaError abort_everywhere(const std::vector<Written>& places);
+  void expect_end(Outcome outcome);
   void say_what_an_abort_undoes();
-  void say(const std::string& what) const;
+  void say(int level, const std::string& what) const;
   KafkaError send_offsets(std::span<const InputOffset> offsets, const GroupStamp& group);
   KafkaError send_in_time(Partitions offsets, GroupMetadata group);
   KafkaError abort_now();
@@ -109,6 +120,9 @@ class KafkaTransactionLog final : public TransactionLog {
   std::shared_ptr<std::atomic<int>> sending_ = std::make_shared<std::atomic<int>>(0);
   State state_ = State::kBroken;
   ShownEnd last_end_;
+  Outcome last_outcome_ = Outcome::kCommitted;  // of the transaction that is expected there
+  std::vector<InputOffset> last_offsets_;       // that it was to commit
+  int undo_tries_ = 0;                          // of its end
   // One time-out for all steps: the broker gives the transaction no longer, and a shutdown waits.
   Clock::time_point until_{};
   bool opened_once_ = false;
@@ -117,6 +131,17 @@ class KafkaTransactionLog final : public TransactionLog {
 };
 
 Result<void> KafkaTransactionLog::reopen() {
+  if (state_ != State::kOpened) {
+    if (auto opened = open_producer(); !opened) return opened;
+    state_ = State::kOpened;
+    last_end_.learn_offsets(settings_, options_.topics, kQuestion);
+  }
+  if (auto shown = wait_until_shown(); !shown) return shown;
+  state_ = State::kReady;
+  return {};
+}
+
+Result<void> KafkaTransactionLog::open_producer() {
   state_ = State::kBroken;
   const milliseconds timeout =
       std::exchange(opened_once_, true) ? options_.reopen_timeout : options_.open_timeout;
@@ -124,19 +149,18 @@ Result<void> KafkaTransactionLog::reopen() {
   auto fresh = std::make_shared<TransactionalProducer>(settings_, options_);
   if (auto opened = fresh->open(Clock::now() + timeout); !opened) return opened;
   producer_ = std::move(fresh);
-  state_ = State::kReady;
   return {};
 }
 
 Result<void> KafkaTransactionLog::begin() {
-  if (state_ == State::kReplaceFirst) {
-    if (auto anew = reopen(); !anew) {
-      state_ = State::kReplaceFirst;
-      return anew;
-    }
-    ++replaced_;
+  if (state_ == State::kReplaceFirst || state_ == State::kOpened) {
+    const bool replaces = state_ == State::kReplaceFirst;
+    const auto anew = reopen();
+    if (state_ == State::kBroken) state_ = State::kReplaceFirst;
+    if (replaces && state_ != State::kReplaceFirst) ++replaced_;
+    if (!anew) return anew;
   }
-  if (state_ == State::kBroken) return Error{Errc::kRetry, "begin: the producer must be reopened"};
+  if (state_ != State::kReady) return Error{Errc::kRetry, "begin: the producer must be reopened"};
   if (auto shown = wait_until_shown(); !shown) return shown;
   producer_->forget();
   until_ = Clock::now() + producer_->transaction_timeout();
@@ -152,29 +176,96 @@ Result<void> KafkaTransactionLog::wait_until_shown() {
     const auto answer = last_end_.ask(producer_->handle(), options_.topics, kShownWait);
     if (!answer) return answer.error();
     if (*answer == ShownEnd::Answer::kShown) return {};
-    if (*answer == ShownEnd::Answer::kOverdue) {
-      say("the brokers do not show the end of a transaction at " + last_end_.where() +
-          ": going on without, for if they lost it (KAFKA-20734) the next commit shows it");
-      return {};
-    }
+    if (*answer == ShownEnd::Answer::kOverdue) return mend_lost_end();
     if (Clock::now() < until) continue;
     return Error{Errc::kRetry,
                  last_end_.where() + ": the end of the last transaction is not shown yet"};
   }
 }
 
+/// An abort that was lost is written once more. Of a commit nothing can be written that readers
+/// would not see: the next one has to show it.
+Result<void> KafkaTransactionLog::mend_lost_end() {
+  const bool may_undo = last_outcome_ != Outcome::kCommitted && !last_end_.gone();
+  if (may_undo && undo_tries_ < kUndoTriesMax) {
+    const auto committed = was_committed();
+    if (!committed && committed.error().code == Errc::kRetry) return committed.error();
+    if (committed && !*committed) return undo_hidden();
+  }
+  say(LOG_ERR,
+      "the brokers do not show the end of a transaction at " + last_end_.where() +
+          ": going on without, for if they lost it (KAFKA-20734) the next commit shows it");
+  last_end_.give_up();
+  return {};
+}
+
+/// Of a transaction whose outcome nobody told: what is to be seen of it, if anything. A part of it
+/// in a topic that may not be read tells nothing: an error other than kRetry.
+Result<bool> KafkaTransactionLog::was_committed() {
+  if (last_outcome_ == Outcome::kAborted) return false;
+  if (!last_end_.shown().empty()) {
+    return is_committed(settings_, options_.topics, last_end_.shown(), kQuestion);
+  }
+  if (last_offsets_.empty()) return false;
+  std::vector<std::int32_t> partitions;
+  for (const InputOffset& offset : last_offsets_) partitions.push_back(offset.partition);
+  const auto told =
+      committed_offsets(settings_, options_.input_topic, partitions, kQuestion, Offsets::kBefore);
+  if (!told) return Error{Errc::kRetry, told.error().what};
+  for (std::size_t i = 0; i < told->size(); ++i) {
+    const CommittedOffset& offset = (*told)[i];
+    if (offset.next_offset && offset.metadata == last_offsets_[i].metadata) return true;
+  }
+  return false;
+}
+
+/// A transaction that takes part wherever the last one is hidden, in the group too, and is aborted.
+Result<void> KafkaTransactionLog::undo_hidden() {
+  ++undo_tries_;
+  say(LOG_ERR, "the brokers lost the abort of a transaction at " + last_end_.where() +
+                   " (KAFKA-20734): aborting once more");
+  until_ = Clock::now() + 2 * kQuestion;
+  KafkaError error = abort_everywhere(last_end_.hidden());
+  last_end_.be_patient();
+  if (error || producer_->stray()) state_ = State::kReplaceFirst;
+  return Error{Errc::kRetry, last_end_.where() + ": aborted once more; " +
+                                 (error ? rd_kafka_error_string(error.get()) : "not shown yet")};
+}
+
+/// The group first: as long as its offsets are not undone, the records are not, which are looked
+/// at.
+KafkaError KafkaTransactionLog::abort_everywhere(const std::vector<Written>& places) {
+  if (KafkaError error(rd_kafka_begin_transaction(producer_->handle())); error) return error;
+  const InputOffset any[] = {{places.front().partition, 0, {}}};
+  GroupMetadata anybody(rd_kafka_consumer_group_metadata_new(settings_.group.c_str()));
+  KafkaError error = send_in_time(list_of(options_.input_topic, any), std::move(anybody));
+  for (const Written& w : places) {
+    if (error) break;
+    rd_kafka_topic_t* topic = producer_->topic(static_cast<std::size_t>(w.topic));
+    if (auto err = enqueue(topic, w.partition, "aborted", "aborted", {})) {
+      error.reset(rd_kafka_error_new(err, "it takes no record"));
+    }
+  }
+  if (error) return error;
+  if (auto err = rd_kafka_flush(producer_->handle(), timeout_ms(kQuestion))) {
+    return KafkaError(rd_kafka_error_new(err, "records are not taken"));
+  }
+  return KafkaError(rd_kafka_abort_transaction(producer_->handle(), timeout_ms(kAbortPatience)));
+}
+
 void KafkaTransactionLog::say_what_an_abort_undoes() {
   const std::string undone = last_end_.undone_by_abort(producer_->handle(), options_.topics,
                                                        producer_->written(), kShownWait);
   if (undone.empty()) return;
-  say("a transaction that is or may be aborted undoes another in " + undone +
-      ", whose end the brokers lost (KAFKA-20734): what that one wrote there will be missing. "
-      "Start a "
-      "new application id (setting `application`)");
+  say(LOG_CRIT,
+      "a transaction that is or may be aborted undoes another in " + undone +
+          ", whose end the brokers lost (KAFKA-20734): what that one wrote there will be missing. "
+          "Start a "
+          "new application id (setting `application`)");
 }
 
-void KafkaTransactionLog::say(const std::string& what) const {
-  if (settings_.log) settings_.log(LOG_ERR, what);
+void KafkaTransactionLog::say(int level, const std::string& what) const {
+  if (settings_.log) settings_.log(level, what);
 }
 
 rd_kafka_resp_err_t KafkaTransactionLog::enqueue(rd_kafka_topic_t* topic, std::int32_t partition,
@@ -260,6 +351,7 @@ TransactionResult KafkaTransactionLog::commit(std::span<const InputOffset> offse
   if (offsets.empty() || !group.valid()) {
     return abort_for("not fenced: no offsets, or no valid membership");
   }
+  last_offsets_.assign(offsets.begin(), offsets.end());
   if (*sending_ >= kLeftBehindMax) return abort_for("the group's coordinator does not answer");
   // The records first: whoever finds offsets of a transaction that was left open finds its records
   // too, which name their writer. A record that failed is told by the next step.
@@ -294,9 +386,15 @@ KafkaError KafkaTransactionLog::abort_now() {
   return KafkaError(rd_kafka_abort_transaction(producer_->handle(), timeout_ms(kAbortPatience)));
 }
 
+void KafkaTransactionLog::expect_end(Outcome outcome) {
+  last_end_.expect(producer_->written(), outcome == Outcome::kUnknown);
+  last_outcome_ = outcome;
+  undo_tries_ = 0;
+}
+
 /// The end of the transaction is known, by an answer of the broker.
 TransactionResult KafkaTransactionLog::settle(Outcome outcome, std::string what) {
-  last_end_.expect(producer_->written());
+  expect_end(outcome);
   if (producer_->stray()) state_ = State::kReplaceFirst;
   if (outcome == Outcome::kAborted && what.empty()) what = producer_->delivery_failure();
   return {outcome, std::move(what), {}, producer_->refused_partition()};
@@ -307,7 +405,7 @@ TransactionResult KafkaTransactionLog::refused(const rd_kafka_error_t& error) {
   std::string why = describe(rd_kafka_error_code(&error), rd_kafka_error_string(&error));
   if (KafkaError failed = abort_now(); failed) {
     state_ = State::kReplaceFirst;
-    last_end_.expect(producer_->written());
+    expect_end(Outcome::kAborted);
     return {Outcome::kAborted, why + "; abort: " + rd_kafka_error_string(failed.get()), {}, -1};
   }
   return settle(Outcome::kAborted, std::move(why));
@@ -317,7 +415,7 @@ TransactionResult KafkaTransactionLog::undecided(const char* during,
                                                  const rd_kafka_error_t& error) {
   state_ = State::kBroken;
   say_what_an_abort_undoes();
-  last_end_.expect(producer_->written());
+  expect_end(Outcome::kUnknown);
   const auto code = rd_kafka_error_code(&error);
   std::string what = std::string(during) + ": " + describe(code, rd_kafka_error_string(&error));
   if (!producer_->delivery_failure().empty()) what += "; " + producer_->delivery_failure();

@@ -36,7 +36,23 @@ class TransactionLogTest : public testing::Test {
     return offsets ? offsets->front() : CommittedOffset{};
   }
 
+  std::int64_t end_of_changelog() {
+    const auto marks = broker_->watermarks(scene_.output(OutputTopic::kChangelog), 0, kPatience);
+    EXPECT_TRUE(marks);
+    return marks ? marks->end : -1;
+  }
+  /// By another writer's open transaction, from its end as of now on.
+  std::unique_ptr<TransactionLog> hide_changelog() {
+    const std::int64_t end = end_of_changelog();
+    auto other = scene_.writer(unique_name("other"));
+    EXPECT_TRUE(other->begin());
+    put(*other, OutputTopic::kChangelog, "c", "open");
+    while (end_of_changelog() == end) std::this_thread::yield();
+    return other;
+  }
+
   Scene scene_{2};
+  std::unique_ptr<Broker> broker_ = scene_.broker();
   RecordingListener heard_;
   std::unique_ptr<Source> source_;
 };
@@ -96,15 +112,7 @@ bool begins(TransactionLog& log) {
 /// writes there next.
 TEST_F(TransactionLogTest, AnAbortThatMayUndoAnEndThatWasLostIsSaid) {
   const std::string changelog = scene_.output(OutputTopic::kChangelog);
-  const auto other = scene_.writer(unique_name("other"));
-  ASSERT_TRUE(other->begin());
-  put(*other, OutputTopic::kChangelog, "c", "open");
-  const auto broker = scene_.broker();
-  const auto in_the_log = [&] {
-    const auto marks = broker->watermarks(changelog, 0, kPatience);
-    return marks && marks->end > 0;
-  };
-  while (!in_the_log()) std::this_thread::yield();
+  const auto other = hide_changelog();
   Said said;
   scene_.settings.log = said.line();
   const auto log = scene_.writer(unique_name("txn"));
@@ -120,6 +128,32 @@ TEST_F(TransactionLogTest, AnAbortThatMayUndoAnEndThatWasLostIsSaid) {
   put(*log, OutputTopic::kChangelog, "c", "row");
   EXPECT_EQ(log->abort().outcome, Outcome::kAborted);
   EXPECT_TRUE(said.has("undoes another in " + changelog + "/0"));
+}
+
+/// Of an abort that was lost nothing comes to light: it is aborted once more, in the group too.
+TEST_F(TransactionLogTest, AnAbortThatStaysHiddenIsWrittenOnceMore) {
+  Said said;
+  scene_.settings.log = said.line();
+  const auto log = scene_.writer(unique_name("txn"));
+  ASSERT_TRUE(log->begin());
+  put(*log, OutputTopic::kTable, "c", "row");
+  ASSERT_EQ(log->commit(at(5, "5"), source_->group()).outcome, Outcome::kCommitted);
+  const auto other = hide_changelog();
+  ASSERT_TRUE(log->begin());
+  std::int64_t end = end_of_changelog();
+  put(*log, OutputTopic::kChangelog, "c", "never");
+  while (end_of_changelog() == end) std::this_thread::yield();
+  ASSERT_EQ(log->abort().outcome, Outcome::kAborted);
+  end = end_of_changelog();
+  for (int n = 0; n < 100 && !said.has("aborting once more"); ++n) EXPECT_FALSE(log->begin());
+  EXPECT_GE(end_of_changelog(), end + 2);  // a record and a marker
+  EXPECT_EQ(committed().next_offset, 5);
+  EXPECT_EQ(other->abort().outcome, Outcome::kAborted);
+  ASSERT_TRUE(begins(*log));
+  put(*log, OutputTopic::kChangelog, "c", "shown");
+  ASSERT_EQ(log->commit(at(6, "6"), source_->group()).outcome, Outcome::kCommitted);
+  EXPECT_EQ(scene_.committed(scene_.output(OutputTopic::kChangelog)), Texts{"c=shown"});
+  EXPECT_EQ(committed().next_offset, 6);
 }
 
 TEST_F(TransactionLogTest, AnAbortShowsNothingAndLeavesTheProducerUsable) {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kDepthMax = 2;       // interludes within interludes
 constexpr int kCalmRoundsMax = 4'000;      // of everybody, until all is consumed
 constexpr int kPatientRounds = 1'000;      // then what may be parked is restarted by hand
+constexpr int kMendedRounds = 60;          // an end that was lost is mended by who remembers it
 constexpr std::int64_t kAsleepMs = 8'000;  // longer than a session
 /// Shorter and longer than a session, a transaction's time-out and the time between polls.
 constexpr std::initializer_list<std::uint64_t> kSleepsMs = {3'000, 8'000, 8'000, 15'000, 70'000};
@@ -36,6 +37,7 @@ Simulation::Simulation(const SchedulePlan& plan)
       placed_(static_cast<std::size_t>(work_.partitions)) {
   cluster_.keep_producer_with_stray = plan.keep_producer_with_stray;
   cluster_.stores_keep = plan.stores_keep;
+  cluster_.reopen_slow = plan.reopen_slow;
   cluster_.unnoticed_losses = true;
   cluster_.transactions().on_committed = [this](const SimLog& log, const SimRecord& record) {
     for (std::int32_t p = 0; p < work_.partitions; ++p) {
@@ -287,7 +289,7 @@ void Simulation::trouble() {
   rounds(20);
   housekeeping();
   if (last.alive() && &last != &first) last.stop(true);
-  rounds(8);
+  rounds(plan_.reopen_slow ? kMendedRounds : 8);
   if (first.alive()) first.stop(false);
   if (!first.alive()) first.start();
   feed(work_.records.size());

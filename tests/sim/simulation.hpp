@@ -40,6 +40,7 @@ struct SchedulePlan {
   std::vector<Strike> strikes;
   bool keep_producer_with_stray = false;
   bool stores_keep = false;
+  bool reopen_slow = false;
   std::ostream* tell = nullptr;  // every call, if not null
 };
 

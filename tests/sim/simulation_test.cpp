@@ -255,6 +255,32 @@ TEST(Simulation, ALostEndIsShownByTheWritersNextTransaction) {
   sum.print(timer.seconds());
 }
 
+/// A transaction is left open, its writer ends it by opening its producer anew, and the brokers
+/// lose that end: TransactionLog::reopen() promises to write it once more. Else what was aborted
+/// would hide for ever what its writer does not write to again, or be shown by what it commits
+/// there.
+TEST(Simulation, AnAbortThatWasLostIsWrittenOnceMore) {
+  constexpr int kTimedOut = 1;
+  constexpr std::uint64_t kCalls = 8;
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  SchedulePlan plan = struck_plan(1, false);
+  plan.reopen_slow = true;
+  const ScheduleResult base = Simulation(plan).run();
+  for (std::uint64_t call = 1; call <= base.calls; ++call) {
+    if (base.called[call - 1].door != Door::kEndTransaction) continue;
+    for (std::uint64_t forgets = call + 1; forgets <= call + kCalls; ++forgets) {
+      for (std::uint64_t sleeps = call + 1; sleeps <= forgets + 2; ++sleeps) {
+        plan.strikes = {
+            {call, kTimedOut}, {sleeps, SchedulePlan::kSleeps}, {forgets, SchedulePlan::kForgets}};
+        run_struck(plan, sum);
+      }
+    }
+  }
+  sum.print(timer.seconds());
+}
+
 /// A commit's last request went out twice; the copy arrives at any of the next calls, and then the
 /// process dies. TransactionLog::begin() promises that nothing comes of it: without the promise the
 /// next transaction is torn.

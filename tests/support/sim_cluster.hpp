@@ -80,6 +80,8 @@ class SimCluster {
   bool unnoticed_losses = false;
   /// Whether a store that is closed in order always keeps what was not flushed, as RocksDB does.
   bool stores_keep = false;
+  /// A producer that is opened anew hears each time once that what it left behind is being ended.
+  bool reopen_slow = false;
   std::int64_t max_poll_ms = 60'000;  // of every member
   /// Whether little comes at a time, polls come empty although there is something, and strays
   /// arrive by themselves.

@@ -20,10 +20,12 @@ Result<void> SimTransactionLog::reopen() {
   if (way == 1) return Error{Errc::kRetry, "no broker answers"};
   if (way == 2) return Error{Errc::kUnavailable, "authorisation failed"};
   // The answer may come after the time given, though older epochs are fenced already.
-  if (!cluster_.transactions().init(id_, cluster_.now_ms(), way != 3, producer_, epoch_)) {
+  const bool waits = way != 3 && !(cluster_.reopen_slow && epoch_ >= 0);
+  if (!cluster_.transactions().init(id_, cluster_.now_ms(), waits, producer_, epoch_)) {
     return Error{Errc::kRetry, "the transaction left behind is not decided yet"};
   }
   if (way == 3) return Error{Errc::kRetry, "the answer came too late"};
+  if (!wait_until_shown()) return Error{Errc::kRetry, "reopen: the last end is not shown yet"};
   state_ = State::kReady;
   queue_.clear();
   return {};
@@ -63,12 +65,37 @@ bool SimTransactionLog::wait_until_shown() {
   constexpr std::int64_t kPatienceMs = 8'000;
   for (std::int64_t waited = 0; last_end_hidden(); waited += kWaitMs / 4) {
     if (hidden_since_ms_ < 0) hidden_since_ms_ = cluster_.now_ms();
-    if (cluster_.now_ms() - hidden_since_ms_ >= kPatienceMs) break;
+    if (cluster_.now_ms() - hidden_since_ms_ >= kPatienceMs) {
+      if (last_outcome_ != Outcome::kCommitted && !was_committed()) undo_hidden();
+      break;
+    }
     if (waited >= kWaitMs) return false;
     cluster_.pass(kWaitMs / 4);
   }
   hidden_since_ms_ = -1;
   return true;
+}
+
+/// By what is to be seen of it.
+bool SimTransactionLog::was_committed() const {
+  return std::any_of(written_.begin(), written_.end(),
+                     [&](const Written& w) {
+                       const SimLog& log = cluster_.output(w.topic, w.partition);
+                       return log.stable_end() > w.last_offset && log.at(w.last_offset).decided;
+                     }) ||
+         std::any_of(offsets_.begin(), offsets_.end(), [&](const InputOffset& offset) {
+           return cluster_.group().committed(offset.partition).metadata == offset.metadata;
+         });
+}
+
+void SimTransactionLog::undo_hidden() {
+  SimTransactions& all = cluster_.transactions();
+  (void)all.add_offsets(producer_, epoch_, {}, cluster_.now_ms());
+  for (const Written& w : written_) {
+    (void)all.add(producer_, epoch_, cluster_.output(w.topic, w.partition), cluster_.now_ms());
+  }
+  (void)all.end(producer_, epoch_, false, cluster_.now_ms());
+  all.write_markers(producer_, cluster_.now_ms());
 }
 
 Result<void> SimTransactionLog::produce(OutputTopic topic, std::int32_t partition,
@@ -123,6 +150,7 @@ void SimTransactionLog::background() {
 
 TransactionResult SimTransactionLog::undecided(const char* what, Outcome outcome) {
   state_ = State::kBroken;
+  last_outcome_ = Outcome::kUnknown;
   return {outcome, what, {}, -1};
 }
 
@@ -140,6 +168,7 @@ TransactionResult SimTransactionLog::commit(std::span<const InputOffset> offsets
   if (at(Door::kCommit, 1) == 1) return undecided("timed out");
   if (state_ != State::kReady) return undecided("the producer must be reopened");
   if (offsets.empty() || !group.valid()) return refused("no offsets, or no valid membership");
+  offsets_.assign(offsets.begin(), offsets.end());
   while (!queue_.empty()) {
     if (cluster_.chance().one_in(6) && at(Door::kWriteRecord, 1) == 1) {
       return undecided("a record was not delivered");
@@ -192,6 +221,7 @@ TransactionResult SimTransactionLog::end() {
     state_ = State::kReplaceFirst;
   }
   (void)at(Door::kAnswer, 0);
+  last_outcome_ = Outcome::kCommitted;
   return {Outcome::kCommitted, {}, written_, -1};
 }
 
@@ -199,6 +229,7 @@ TransactionResult SimTransactionLog::end() {
 TransactionResult SimTransactionLog::refused(const char* why) {
   queue_.clear();
   (void)cluster_.transactions().end(producer_, epoch_, false, cluster_.now_ms());
+  last_outcome_ = Outcome::kAborted;
   return {Outcome::kAborted, why, {}, -1};
 }
 
@@ -211,6 +242,7 @@ TransactionResult SimTransactionLog::abort() {
   const Answer answer = cluster_.transactions().end(producer_, epoch_, false, cluster_.now_ms());
   if (opened && answer == Answer::kFenced) return answer_to(answer);
   if (way == 2) return undecided("abort: the answer was lost");
+  last_outcome_ = Outcome::kAborted;
   return {Outcome::kAborted, {}, {}, -1};
 }
 

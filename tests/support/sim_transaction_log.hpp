@@ -47,6 +47,8 @@ class SimTransactionLog final : public TransactionLog {
   unsigned at(Door door, unsigned ways) { return cluster_.fates().at(door, process_.number, ways); }
   bool last_end_hidden() const;
   bool wait_until_shown();
+  bool was_committed() const;
+  void undo_hidden();
   SimTransactions::Answer send_first();
   SimTransactions::Answer send_offsets(std::span<const InputOffset> offsets);
   TransactionResult end();
@@ -64,6 +66,8 @@ class SimTransactionLog final : public TransactionLog {
   std::uint64_t replaced_ = 0;
   std::vector<Queued> queue_;
   std::vector<Written> written_;
+  std::vector<InputOffset> offsets_;  // with them
+  TransactionResult::Outcome last_outcome_ = TransactionResult::Outcome::kCommitted;
   std::int64_t hidden_since_ms_ = -1;
 };
 
