@@ -90,6 +90,10 @@ class Restore {
   Result<void> wait_for_epochs();
   Result<void> compare_with_input(const Partition& partition, const Watermarks& marks);
   void note_progress(const ReadProgress& progress);
+  void say_restored(milliseconds read) const;
+  milliseconds elapsed() const {
+    return std::chrono::duration_cast<milliseconds>(parts_.pace.now() - begun_);
+  }
   Restored failed(Error error, ParkReason reason) const {
     return {partition_, std::move(error), reason, {}, writers_fenced_};
   }
@@ -112,6 +116,7 @@ Restored Restore::run() {
   if (Step failed_at = bring_up_to_date()) {
     return failed(std::move(failed_at->error), failed_at->reason);
   }
+  const milliseconds read = elapsed();
   free_outputs();
   if (auto known = wait_for_epochs(); !known) {
     return failed(known.error(), ParkReason::kStateBehindLog);
@@ -124,6 +129,7 @@ Restored Restore::run() {
   if (auto same = compare_with_input(**opened, *marks); !same) {
     return failed(same.error(), ParkReason::kInputRecreated);
   }
+  say_restored(read);
   return {partition_, std::move(opened), ParkReason::kStoreError, *marks, writers_fenced_};
 }
 
@@ -342,7 +348,7 @@ Restore::Step Restore::take(const std::vector<Message>& records, Read& read) {
 void Restore::note_progress(const ReadProgress& progress) {
   const Pace::Time now = parts_.pace.now();
   progress_.rows_remaining = progress.remaining();
-  progress_.elapsed = std::chrono::duration_cast<milliseconds>(now - begun_);
+  progress_.elapsed = elapsed();
   tell_(progress_);
   if (now - told_at_ < kTellEvery) return;
   told_at_ = now;
@@ -353,6 +359,16 @@ void Restore::note_progress(const ReadProgress& progress) {
        {"rows_remaining", progress_.rows_remaining},
        {"rows_per_second", static_cast<std::int64_t>(progress_.rows_per_second())},
        {"seconds_remaining", static_cast<std::int64_t>(progress_.seconds_remaining())}});
+}
+
+/// The rest of the time goes into opening the partition, which looks at every customer.
+void Restore::say_restored(milliseconds read) const {
+  if (progress_.rows_read == 0) return;
+  observe::log_line(LogLevel::kInfo, "restored",
+                    {{"partition", partition_},
+                     {"rows_read", progress_.rows_read},
+                     {"read_ms", read.count()},
+                     {"all_ms", elapsed().count()}});
 }
 
 Restore::Step Restore::fence_writer() {

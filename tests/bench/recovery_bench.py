@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -162,6 +163,14 @@ class Bench:
         self.application.wait_until_consumed(FILL_SECONDS)
         self.feed.start()
         self.watch.start()
+        if self.partitions >= len(self.members):  # else it would measure a member that has none
+            self.stand_still()
+        self.restore()
+        self.feed.ending.set()
+        self.watch.ending.set()
+        self.report()
+
+    def stand_still(self):
         for _ in range(self.repeat):
             self.measure("killed, started at once", self.kill_and_start)
         for _ in range(self.repeat):
@@ -176,10 +185,6 @@ class Bench:
         self.members[0].start()
         for _ in range(self.repeat):
             self.measure(f"asked to stop, stays, back after {BACK_SECONDS} s", self.stay)
-        self.restore()
-        self.feed.ending.set()
-        self.watch.ending.set()
-        self.report()
 
     def restore(self):
         """One member alone without its disk."""
@@ -199,6 +204,10 @@ class Bench:
         took = time.monotonic() - begin
         print(f"full restore of {self.partitions} partitions, {rows} changelog offsets: {took:.1f} s from the start "
               f"of the process, {rows / took:,.0f} offsets/s")
+        for said in re.findall(r" restored (.*)", self.members[0].log()):
+            told = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", said)}
+            print(f"  {said}: {1000 * told['rows_read'] / told['read_ms']:,.0f} rows/s into the store, "
+                  f"{1000 * told['rows_read'] / told['all_ms']:,.0f} rows/s until it is ready")
 
     def report(self):
         for name, values in self.seen.items():
