@@ -155,7 +155,7 @@ Result<void> KafkaTransactionLog::open_producer() {
 Result<void> KafkaTransactionLog::begin() {
   if (state_ == State::kReplaceFirst || state_ == State::kOpened) {
     const bool replaces = state_ == State::kReplaceFirst;
-    const auto anew = reopen();
+    auto anew = reopen();
     if (state_ == State::kBroken) state_ = State::kReplaceFirst;
     if (replaces && state_ != State::kReplaceFirst) ++replaced_;
     if (!anew) return anew;
