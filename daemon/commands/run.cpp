@@ -112,10 +112,10 @@ std::string random_uuid() {
 }
 
 void write_kafka_log(int level, std::string_view line) {
-  constexpr int kCritical = 2;  // said by our own side of the library: something is lost
+  constexpr int kEmergency = 0;  // ours: something is lost. The library itself calls no more than 1
   constexpr int kError = 3;
   constexpr int kWarning = 5;
-  observe::log_line(level <= kCritical  ? LogLevel::kError
+  observe::log_line(level <= kEmergency ? LogLevel::kError
                     : level <= kError   ? LogLevel::kWarning
                     : level <= kWarning ? LogLevel::kInfo
                                         : LogLevel::kDebug,

@@ -16,7 +16,8 @@
 
 namespace segmentd::kafka {
 
-/// Takes one line of the library's log. `level` is syslog's: 3 error, 4 warning, 6 info, 7 debug.
+/// Takes one line of the library's log. `level` is syslog's: 3 error, 4 warning, 6 info, 7 debug;
+/// 0 is our own word that something is lost.
 /// Called from the library's threads; must not block or throw.
 using LogLine = std::function<void(int level, std::string_view line)>;
 

@@ -257,7 +257,7 @@ void KafkaTransactionLog::say_what_an_abort_undoes() {
   const std::string undone = last_end_.undone_by_abort(producer_->handle(), options_.topics,
                                                        producer_->written(), kShownWait);
   if (undone.empty()) return;
-  say(LOG_CRIT,
+  say(LOG_EMERG,
       "a transaction that is or may be aborted undoes another in " + undone +
           ", whose end the brokers lost (KAFKA-20734): what that one wrote there will be missing. "
           "Start a "
