@@ -105,7 +105,7 @@ void Loader::environment(const Environment& environment) {
     } else if (name.starts_with(kafka_prefix)) {
       set(setting_key(name), value, name);
     } else {
-      refuse(name, "", "environment", unknown_name(name, names));
+      refuse(name, "", "environment", unknown_name(name, names, kEnvironmentPrefix.size()));
     }
   }
 }

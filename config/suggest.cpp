@@ -34,10 +34,11 @@ bool is_last_part(std::string_view part, std::string_view name) {
 
 }  // namespace
 
-std::string nearest_name(std::string_view mistyped, const std::vector<std::string>& names) {
+std::string nearest_name(std::string_view mistyped, const std::vector<std::string>& names,
+                         std::size_t shared) {
   std::string nearest;
   // A third of it wrong is another word.
-  std::size_t distance_max = std::max<std::size_t>(1, mistyped.size() / 3);
+  std::size_t distance_max = std::max<std::size_t>(1, (mistyped.size() - shared) / 3);
   for (const std::string& name : names) {
     const std::size_t distance = edit_distance(mistyped, name);
     if (distance > distance_max || (distance == distance_max && !nearest.empty())) continue;
@@ -51,8 +52,9 @@ std::string nearest_name(std::string_view mistyped, const std::vector<std::strin
   return found == names.end() ? std::string() : *found;
 }
 
-std::string unknown_name(std::string_view mistyped, const std::vector<std::string>& names) {
-  const std::string nearest = nearest_name(mistyped, names);
+std::string unknown_name(std::string_view mistyped, const std::vector<std::string>& names,
+                         std::size_t shared) {
+  const std::string nearest = nearest_name(mistyped, names, shared);
   return nearest.empty() ? "is unknown" : "is unknown; did you mean " + nearest + "?";
 }
 

@@ -93,7 +93,7 @@ TEST_F(ConfigTest, AllProblemsOfAllSourcesAreReportedAtOnce) {
       "time_format.x = 1\n"
       "[kafka]\n"
       "group.id = 'mine'\n",
-      {{"SEGMENTD_INPUT_TOPIC", "t"}, {"SEGMENTD_MODEL__K", "many"}},
+      {{"SEGMENTD_FOO", "1"}, {"SEGMENTD_INPUT_TOPIC", "t"}, {"SEGMENTD_MODEL__K", "many"}},
       {"limits.commit_interval=25", "no-equals", "rejected.max_bytes=960000"});
   EXPECT_EQ(problems(loaded),
             "since (s.toml:6): is neither a text, a number, true or false, nor a list of those\n"
@@ -109,6 +109,7 @@ TEST_F(ConfigTest, AllProblemsOfAllSourcesAreReportedAtOnce) {
             "kafka.group.id = 'mine' (s.toml:12): may not be set: the consumer group is the "
             "application: set "
             "`application`\n"
+            "SEGMENTD_FOO (environment): is unknown\n"
             "SEGMENTD_INPUT_TOPIC (environment): is unknown; did you mean SEGMENTD_INPUT__TOPIC?\n"
             "model.k = 'many' (SEGMENTD_MODEL__K): is not an integer; allowed: 2 .. 8\n"
             "limits.commit_interval = '25' (--set): must be a whole number and ms, s, m, h or d; "
