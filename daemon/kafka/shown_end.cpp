@@ -54,26 +54,30 @@ Result<std::vector<Written>> hidden_of(rd_kafka_t* client, const OutputTopicName
 
 }  // namespace
 
-void ShownEnd::expect(std::vector<Written> written, bool unknown) {
+bool ShownEnd::expect(std::vector<Written> written, bool unknown) {
   std::erase_if(given_up_, [&](const Written& g) { return has(written, g); });
   if (!unknown) std::erase_if(written, is_nowhere);
-  if (written.empty()) return;  // it leaves no trace; the one before may be hidden still
+  if (written.empty()) return false;
   expected_ = std::move(written);
   shown_.clear();
   hidden_at_.reset();
+  return true;
 }
 
-void ShownEnd::learn_offsets(const ClientSettings& settings, const OutputTopicNames& names,
-                             milliseconds timeout) {
-  if (std::none_of(expected_.begin(), expected_.end(), is_nowhere)) return;
+Result<void> ShownEnd::learn_offsets(const ClientSettings& settings, const OutputTopicNames& names,
+                                     milliseconds timeout) {
+  if (std::none_of(expected_.begin(), expected_.end(), is_nowhere)) return {};
   const auto broker = open_broker(settings);
+  if (!broker) return broker.error();
   for (Written& w : expected_) {
-    if (!broker || !is_nowhere(w)) continue;
+    if (!is_nowhere(w)) continue;
     const auto marks =
         (*broker)->watermarks(names[static_cast<std::size_t>(w.topic)], w.partition, timeout);
+    if (!marks && marks.error().code == Errc::kRetry) return marks.error();
     if (marks) w.last_offset = marks->end - 1;
   }
-  std::erase_if(expected_, is_nowhere);
+  std::erase_if(expected_, is_nowhere);  // its topic is empty, gone or not ours to see
+  return {};
 }
 
 void ShownEnd::give_up() {

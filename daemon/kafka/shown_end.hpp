@@ -33,10 +33,12 @@ class ShownEnd {
 
   /// What a transaction that ended, in whatever way, has written. `unknown`: nobody told how, nor
   /// of all records where they are; then learn_offsets() comes first.
-  void expect(std::vector<Written> written, bool unknown);
-  /// Once nothing more of it can be written: it is in the logs as they are now.
-  void learn_offsets(const ClientSettings& settings, const OutputTopicNames& names,
-                     milliseconds timeout);
+  /// False: it left no trace, and what was expected before still is.
+  bool expect(std::vector<Written> written, bool unknown);
+  /// Once nothing more of it can be written: it is in the logs as they are now. kRetry: they do not
+  /// answer.
+  Result<void> learn_offsets(const ClientSettings& settings, const OutputTopicNames& names,
+                             milliseconds timeout);
   /// Asks each partition's leader. `names` are by OutputTopic. kRetry: they do not answer.
   Result<Answer> ask(rd_kafka_t* client, const OutputTopicNames& names, milliseconds timeout);
   /// After kOverdue: where it is hidden, as last asked, and where it was seen.

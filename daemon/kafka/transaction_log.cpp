@@ -134,7 +134,9 @@ Result<void> KafkaTransactionLog::reopen() {
   if (state_ != State::kOpened) {
     if (auto opened = open_producer(); !opened) return opened;
     state_ = State::kOpened;
-    last_end_.learn_offsets(settings_, options_.topics, kQuestion);
+  }
+  if (auto known = last_end_.learn_offsets(settings_, options_.topics, kQuestion); !known) {
+    return known;
   }
   if (auto shown = wait_until_shown(); !shown) return shown;
   state_ = State::kReady;
@@ -387,7 +389,7 @@ KafkaError KafkaTransactionLog::abort_now() {
 }
 
 void KafkaTransactionLog::expect_end(Outcome outcome) {
-  last_end_.expect(producer_->written(), outcome == Outcome::kUnknown);
+  if (!last_end_.expect(producer_->written(), outcome == Outcome::kUnknown)) return;
   last_outcome_ = outcome;
   undo_tries_ = 0;
 }
