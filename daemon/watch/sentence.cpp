@@ -63,8 +63,11 @@ std::string because_of_trigger(const ReadEvent& event, const Trigger& trigger) {
 }
 
 std::string silence(const SegmentChange& change) {
-  const std::int64_t days = change.after.recency_ms / kMsPerDay;
-  return "no order for " + readable_count(days) + (days == 1 ? " day" : " days");
+  const std::int64_t age = change.after.recency_ms;
+  const bool in_days = age >= kMsPerDay;
+  const std::int64_t count = age / (in_days ? kMsPerDay : kMsPerHour);
+  return "no order for " + readable_count(count) + (in_days ? " day" : " hour") +
+         (count == 1 ? "" : "s");
 }
 
 std::string reason(const ReadEvent& event) {

@@ -1,6 +1,7 @@
 #include "daemon/watch/summary.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include "daemon/watch/sentence.hpp"
@@ -69,7 +70,8 @@ std::string table_line(const SegmentTotal& total, const Totals& totals) {
   return "  " + left_in(kLabelWidth, total.label) +
          right_in(kCountWidth, readable_count(total.customers)) +
          right_in(kShareWidth, share(total.customers, totals.all.customers)) +
-         right_in(kMoneyWidth, grouped(format_amount(total.revenue_minor, totals.decimals))) +
+         right_in(kMoneyWidth,
+                  readable_amount(format_amount(total.revenue_minor, totals.decimals))) +
          right_in(kShareWidth, share(total.revenue_minor, totals.all.revenue_minor)) + "\n";
 }
 
@@ -122,8 +124,13 @@ std::string summary_text(const CustomerTable& table, const MoveCounts& moves) {
     before = ", ";
   }
   const SegmentTotal& watched = totals.segments[static_cast<std::size_t>(moves.watched())];
-  const std::string label =
-      watched.label.empty() ? std::string(word(moves.watched())) : watched.label;
+  if (none.customers == totals.all.customers && moves.all() == 0) {
+    text +=
+        "\n  Nobody is in a segment yet: they are drawn at the first evaluation "
+        "(model.evaluate_every, midnight UTC by default)";
+  }
+  std::string label = watched.label.empty() ? std::string(word(moves.watched())) : watched.label;
+  if (watched.label.empty()) label[0] = static_cast<char>(std::toupper(label[0]));
   text += "\n  " + label + ": entered " + readable_count(moves.entered()) + " times, left " +
           readable_count(moves.left()) + " times\n";
   return text;

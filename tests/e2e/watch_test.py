@@ -35,11 +35,11 @@ def crosses(event):
     return (data["from_segment"] == "insiders") != (data["to_segment"] == "insiders")
 
 
-def readable(decimal, decimals_min=2):
+def readable(decimal):
     """'-1234567.890' -> '-1,234,567.89'"""
     sign = "-" if decimal.startswith("-") else ""
     whole, fraction = decimal.lstrip("-").split(".")
-    return f"{sign}{int(whole):,}.{fraction.rstrip('0').ljust(decimals_min, '0')}"
+    return f"{sign}{int(whole):,}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def decimal_of(minor):
@@ -54,8 +54,9 @@ def reason(event):
     if data["cause"] == "refund":
         return f"refund {data['trigger']['id']} gave back {readable(decimal_of(-gained))} GBP"
     if data["cause"] == "silence":
-        days = int(data["after"]["recency_days"])
-        return f"no order for {days:,} day{'' if days == 1 else 's'}"
+        days = data["after"]["recency_days"]
+        age, unit = (int(days), "day") if days >= 1 else (int(days * 24), "hour")
+        return f"no order for {age:,} {unit}{'' if age == 1 else 's'}"
     return f"the segments were drawn anew (epoch {data['epoch']})"
 
 
@@ -141,7 +142,7 @@ class WatchTest(unittest.TestCase):
         whole = groups["all"]
         found = [SUMMARY.fullmatch(line).groups() for line in table.splitlines()[1:]]
         check_same({label: figures for label, *figures in found}, {
-            label: [f"{len(each):,}", percent(len(each), len(whole)), readable(decimal_of(sum(each)), 3),
+            label: [f"{len(each):,}", percent(len(each), len(whole)), readable(decimal_of(sum(each))),
                     percent(sum(each), sum(whole))] for label, each in groups.items()}, "summary")
 
         causes = collections.Counter(event["data"]["cause"] for event in events)
