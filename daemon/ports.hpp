@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -123,6 +124,12 @@ struct Watermarks {
   std::int64_t end = 0;         // high watermark; > stable_end while a transaction is open
 };
 
+/// What the group's coordinator has assigned, to whomever.
+struct GroupAssignment {
+  bool stable = false;  // false = between two generations: `assigned` says nothing
+  std::set<std::int32_t> assigned;
+};
+
 /// Told of every change of ownership, from inside Source::poll or Source::leave, on the same
 /// thread.
 class RebalanceListener {
@@ -178,6 +185,9 @@ class Source {
   /// passed over: what was committed before them. For callers who know how those ended.
   virtual Result<std::vector<CommittedOffset>> committed_before(
       std::span<const std::int32_t> partitions, milliseconds timeout) const = 0;
+
+  /// Which partitions of the topic have an owner. kRetry when not known in time.
+  virtual Result<GroupAssignment> assignment(milliseconds timeout) const = 0;
 
   /// Next offset after the newest record seen by the last fetch, without asking the broker; nullopt
   /// before the first. For lag.

@@ -5,35 +5,18 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/admin_question.hpp"
+#include "daemon/kafka/group_members.hpp"
+
 namespace segmentd::kafka {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
-using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
 using Order = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
 using Resource =
     std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
 
 constexpr milliseconds kCreateAttempt{5'000};
-
-Options options_for(rd_kafka_t* handle, rd_kafka_admin_op_t what, milliseconds timeout) {
-  Options options(rd_kafka_AdminOptions_new(handle, what));
-  std::array<char, 256> why{};
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms(timeout), why.data(),
-                                            why.size());
-  return options;
-}
-
-/// The answer to a question asked on `queue`; a little more patient than the question itself.
-Result<Event> answer_on(rd_kafka_queue_t* queue, milliseconds timeout, const char* what) {
-  Event event(rd_kafka_queue_poll(queue, timeout_ms(timeout + milliseconds(1000))));
-  if (!event) return Error{Errc::kRetry, std::string(what) + ": no answer in time"};
-  const auto err = rd_kafka_event_error(event.get());
-  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
-  return Error{errc_of(err), std::string(what) + ": " +
-                                 kafka::describe(err, rd_kafka_event_error_string(event.get()))};
-}
 
 Result<Event> ask_to_create(rd_kafka_t* handle, std::vector<rd_kafka_NewTopic_t*>& question,
                             milliseconds timeout) {
@@ -160,6 +143,17 @@ Result<void> Admin::ask_settings(std::map<std::string, TopicDescription>& topics
     }
   }
   return {};
+}
+
+Result<std::vector<std::string>> Admin::member_instances(const std::string& group,
+                                                         milliseconds timeout) {
+  const auto described = describe_group(handle_.get(), group, timeout);
+  if (!described) return described.error();
+  std::vector<std::string> instances;
+  for (const GroupMember& member : described->members) {
+    if (!member.instance.empty()) instances.push_back(member.instance);
+  }
+  return instances;
 }
 
 Result<void> Admin::create(std::span<const NewTopic> topics, milliseconds timeout) {

@@ -45,6 +45,10 @@ class Admin {
   /// All topics but Kafka's own ("__..."), sorted.
   Result<std::vector<std::string>> list(milliseconds timeout);
 
+  /// The group.instance.id of every member of a group; those without one are left out. A group that
+  /// nobody is in has none. A static member that died is in it until its session has ended.
+  Result<std::vector<std::string>> member_instances(const std::string& group, milliseconds timeout);
+
   /// Returns when every topic is there and its partitions have leaders. One that exists already is
   /// left as it is. kMisconfigured: refused by the broker, with its reason.
   Result<void> create(std::span<const NewTopic> topics, milliseconds timeout);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka/group_members.hpp"
 #include "daemon/kafka/group_offsets.hpp"
 #include "daemon/kafka/request_watch.hpp"
 
@@ -85,6 +86,7 @@ class KafkaSource final : public Source {
                                                  milliseconds timeout) const override;
   Result<std::vector<CommittedOffset>> committed_before(std::span<const std::int32_t> partitions,
                                                         milliseconds timeout) const override;
+  Result<GroupAssignment> assignment(milliseconds timeout) const override;
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds timeout) override { end(timeout); }
@@ -411,6 +413,19 @@ std::optional<std::int64_t> KafkaSource::last_known_end(std::int32_t partition) 
 }
 
 // --- the group ---
+
+Result<GroupAssignment> KafkaSource::assignment(milliseconds timeout) const {
+  const auto described = describe_group(handle(), settings_.group, timeout);
+  if (!described) return described.error();
+  GroupAssignment assignment;
+  assignment.stable = described->stable;
+  for (const GroupMember& member : described->members) {
+    for (const auto& [topic, partition] : member.assigned) {
+      if (topic == topic_) assignment.assigned.insert(partition);
+    }
+  }
+  return assignment;
+}
 
 GroupStamp KafkaSource::group() const {
   using Metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,

@@ -75,6 +75,8 @@ class Pipeline {
 
   // --- partitions ---
   const PartitionRules& partition_rules() const { return rules_.partition; }
+  /// Partition and offset, as in PipelineRules.
+  const std::set<std::pair<std::int32_t, std::int64_t>>& skipped() const { return rules_.skipped; }
   /// Takes up a partition opened with partition_rules(). It adopts what it missed of the epochs at
   /// the next advance().
   void add(std::unique_ptr<Partition> partition);

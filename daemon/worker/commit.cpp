@@ -137,6 +137,7 @@ void Worker::store_one(std::int32_t partition, std::int64_t changelog_offset) {
   }
   auto stored = parts_.pipeline.committed(partition, changelog_offset, now);
   parts_.metrics.publish(p->tally());
+  say_skipped(partition, p->tally());
   p->tally() = {};
   if (!stored) return give_up(partition, stored.error());
   room_waits_.erase(partition);

@@ -14,6 +14,7 @@ constexpr milliseconds kRoomLookMax{600'000};
 constexpr milliseconds kRejoinTimeout{10'000};
 constexpr milliseconds kRestoreLater{1'000};
 constexpr milliseconds kCountLater{1'000};
+constexpr int kRejoinsForUnassignedMax = 3;  // then it is not what joining again could mend
 
 }  // namespace
 
@@ -82,6 +83,38 @@ void Worker::take_restored() {
   if (auto restored = parts_.restorer.take(); restored && owned(restored->partition)) {
     activate(std::move(*restored));
   }
+}
+
+/// W8. Who is new in the group looks whether everything has an owner, until it is so.
+void Worker::look_for_unassigned() {
+  const Pace::Time now = parts_.pace.now();
+  if (!owners_unchecked_ || rejoining_ || in_doubt() || now < owners_not_before_) return;
+  owners_not_before_ = now + rules_.unassigned_look;
+  const auto group = source_->assignment(kAssignmentTimeout);
+  if (!group || !group->stable) {
+    unassigned_since_.reset();
+    return;
+  }
+  std::vector<std::int32_t> missing;
+  for (std::int32_t p = 0; p < rules_.partitions; ++p) {
+    if (!group->assigned.contains(p)) missing.push_back(p);
+  }
+  if (missing.empty()) {
+    owners_unchecked_ = false;
+    unassigned_since_.reset();
+    rejoins_for_unassigned_ = 0;
+    return;
+  }
+  // They may only be on their way from one member to another.
+  if (!unassigned_since_) unassigned_since_ = now;
+  if (now - *unassigned_since_ < rules_.unassigned_patience) return;
+  unassigned_since_.reset();
+  const bool once_more = ++rejoins_for_unassigned_ <= kRejoinsForUnassignedMax;
+  observe::log_limited(limit_, "unassigned", parts_.wall(),
+                       once_more ? LogLevel::kWarning : LogLevel::kError,
+                       "the group has given these partitions to nobody",
+                       {{"partitions", list_of(missing)}, {"joining_again", once_more}});
+  rejoining_ = once_more;
 }
 
 /// An active partition can only be taken up anew by joining the group again. One on which another
@@ -157,6 +190,7 @@ void Worker::activate(Restored restored) {
                      {"epoch", meta.epoch},
                      {"txn_seq", meta.txn_seq},
                      {"worker", rules_.worker}});
+  say_skips_behind(p, *from);
   restore_attempts_.erase(p);
   flushed_at_[p] = parts_.pace.now();
   parts_.pipeline.add(std::move(partition));

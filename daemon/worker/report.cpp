@@ -6,6 +6,9 @@
 #include "state/core/money.hpp"
 
 namespace segmentd {
+
+using observe::LogLevel;
+
 namespace {
 
 /// Counting overdue customers goes over the whole roster.
@@ -57,8 +60,61 @@ void Worker::report(bool force) {
   parts_.metrics.publish(commit_tally_);
   commit_tally_ = {};
   report_gauges();
+  say_progress();
   say_parked();
   report_health();
+}
+
+/// Once for each partition and each epoch: for who starts it and wants to know whether it works.
+void Worker::say_progress() {
+  for (const auto& [number, partition] : parts_.pipeline.partitions()) {
+    const bool all_read = partition->at_end() && !partition->touched();
+    if (all_read && caught_up_.insert(number).second) say_caught_up(*partition);
+  }
+  const auto model = parts_.pipeline.newest_model();
+  if (model == nullptr || rules_.worker != 0 || model->epoch().number <= epoch_said_) return;
+  const Epoch& epoch = model->epoch();
+  epoch_said_ = epoch.number;
+  observe::log_line(LogLevel::kInfo, "epoch in force",
+                    {{"epoch", epoch.number},
+                     {"kind", word(epoch.kind)},
+                     {"decided_at", format_rfc3339(epoch.instant)}});
+}
+
+void Worker::say_caught_up(const Partition& partition) {
+  const Meta& meta = partition.meta();
+  observe::log_line(LogLevel::kInfo, "caught up",
+                    {{"partition", partition.number()},
+                     {"next_offset", meta.next_offset},
+                     {"customers", partition.segmenter().customers()},
+                     {"epoch", meta.epoch}});
+  if (meta.epoch > 0 || !meta.clock) return;
+  const PartitionRules& rules = parts_.pipeline.partition_rules();
+  const Instant next = next_evaluation(*meta.clock, rules.evaluate_every_ms);
+  observe::log_limited(
+      limit_, "no-epoch", parts_.wall(), LogLevel::kInfo,
+      "nobody is in a segment yet: they are drawn at the first evaluation at which "
+      "enough customers differ",
+      {{"next_evaluation", format_rfc3339(next)}, {"clock", rules.event_clock ? "event" : "wall"}});
+}
+
+/// By hand, so somebody wants to know that it was done.
+void Worker::say_skipped(std::int32_t partition, const observe::Tally& tally) const {
+  const auto records = tally.rejected[observe::RejectReason::kSkipped];
+  if (records == 0) return;
+  observe::log_line(LogLevel::kWarning, "rejected by hand, as input.skip says",
+                    {{"partition", partition}, {"records", records}});
+}
+
+/// Rejected then, or applied: a mistyped offset would do nothing, in silence.
+void Worker::say_skips_behind(std::int32_t partition, std::int64_t next_offset) const {
+  for (const auto& [number, offset] : parts_.pipeline.skipped()) {
+    if (number != partition || offset >= next_offset) continue;
+    observe::log_line(LogLevel::kInfo,
+                      "input.skip names an offset that lies behind: it was rejected by hand, or "
+                      "applied, before",
+                      {{"partition", partition}, {"offset", offset}, {"next_offset", next_offset}});
+  }
 }
 
 /// Ready: something is at work, nothing is parked, commits go through. A member for which the group

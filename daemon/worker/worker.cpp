@@ -15,13 +15,13 @@ constexpr milliseconds kStalledPause{200};
 constexpr milliseconds kDoubtPoll{1'000};  // nothing leaves memory then
 constexpr milliseconds kStayTimeout{1'000};
 
-std::string list_of(std::span<const std::int32_t> partitions) {
+}  // namespace
+
+std::string Worker::list_of(std::span<const std::int32_t> partitions) {
   std::string list;
   for (const std::int32_t p : partitions) list += (list.empty() ? "" : ",") + std::to_string(p);
   return list.empty() ? "none" : list;
 }
-
-}  // namespace
 
 Worker::Worker(WorkerRules rules, WorkerParts parts) : rules_(rules), parts_(std::move(parts)) {}
 
@@ -43,6 +43,7 @@ Result<void> Worker::join() {
 void Worker::round() {
   if (in_doubt()) resolve();
   retry_parked();
+  look_for_unassigned();
   rejoin_if_needed();
   check_partition_count();
   take_restored();
@@ -191,7 +192,8 @@ void Worker::shut_down() {
     source_->leave(troubled ? kTroubledTimeout : kLeaveTimeout);
   } else {
     observe::log_line(LogLevel::kInfo,
-                      "stopping: the partitions wait for this member to come back");
+                      fenced ? "stopping: another process has this member's partitions"
+                             : "stopping: the partitions wait for this member to come back");
     if (!fenced) commit_before_leaving();
     source_->stay(kStayTimeout);
   }
@@ -208,7 +210,9 @@ void Worker::note_stamp() {
 }
 
 void Worker::on_assigned(std::span<const std::int32_t> partitions) {
+  const std::string before = noted_.member_id;
   note_stamp();
+  owners_unchecked_ = owners_unchecked_ || noted_.member_id != before;
   note_rebalance_begin();
   count_unchecked_ = true;
   ++commit_tally_.rebalances[observe::RebalanceKind::kAssigned];
@@ -263,6 +267,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     restore_not_before_.erase(p);
     flushed_at_.erase(p);
     ends_.erase(p);
+    caught_up_.erase(p);
     dropped_.erase(p);
   }
   tell_expected();

@@ -19,6 +19,10 @@
 //       for a customer's records may come anywhere.
 //   W7  A partition that was taken up is claimed: its next transaction goes out at once, so that
 //       META names the writer that has to be fenced, should it die.
+//   W8  No partition stays without an owner. With static members and cooperative assignment it can:
+//       one is to be taken from a member that dies before it hears so and is back within its
+//       session. The coordinator gives it what was noted for it then, and nobody else hears of it
+//       (KIP-345, KIP-429). Hence every member that is new looks, and joins again if need be.
 #pragma once
 
 #include <atomic>
@@ -58,11 +62,13 @@ struct WorkerRules {
   std::int32_t partitions = 1;      // of the input, when the process started
   milliseconds restore_pause{200};  // before the state is compared with the group's offset again
   int restore_attempts_max = 25;    // then the partition is parked
-  milliseconds dropped_patience{10'000};  // for the group to take away what is not ours
-  milliseconds room_look{10'000};         // between looks at a disk that was full
-  milliseconds stuck_patience{5'000};     // before the process ends because all is parked
-  milliseconds fenced_again{20'000};      // so soon after the last time it is another process
-  milliseconds commit_overdue{10'000};    // then it is no longer ready
+  milliseconds unassigned_look{1'000};      // whether partitions have no owner
+  milliseconds unassigned_patience{5'000};  // with that, before the group is joined again
+  milliseconds dropped_patience{10'000};    // for the group to take away what is not ours
+  milliseconds room_look{10'000};           // between looks at a disk that was full
+  milliseconds stuck_patience{5'000};       // before the process ends because all is parked
+  milliseconds fenced_again{20'000};        // so soon after the last time it is another process
+  milliseconds commit_overdue{10'000};      // then it is no longer ready
 };
 
 /// Why run() returned.
@@ -117,6 +123,7 @@ class Worker final : public RebalanceListener {
   /// For the group's committed offsets, and for the input's partition count; then it asks again.
   static constexpr milliseconds kCommittedTimeout{2'000};
   static constexpr milliseconds kCountTimeout{2'000};
+  static constexpr milliseconds kAssignmentTimeout{2'000};
 
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
@@ -141,6 +148,7 @@ class Worker final : public RebalanceListener {
   void take_restored();
   void retry_parked();
   void end_if_all_parked();
+  void look_for_unassigned();
   void rejoin_if_needed();
   void activate(Restored restored);
   std::optional<std::int64_t> starting_offset(const Partition& partition,
@@ -173,12 +181,18 @@ class Worker final : public RebalanceListener {
   // --- saying ---
   void report(bool force);
   void report_gauges();
+  void say_progress();
+  void say_caught_up(const Partition& partition);
+  void say_skipped(std::int32_t partition, const observe::Tally& tally) const;
+  void say_skips_behind(std::int32_t partition, std::int64_t next_offset) const;
   void report_health();
   observe::PartitionGauges idle_gauges(std::int32_t partition) const;
   void note_rebalance_begin();
   void note_rebalance_end();
   void note_stamp();
   void end(WorkerEnd::Kind kind, const std::string& what);
+  /// `0,2,3`.
+  static std::string list_of(std::span<const std::int32_t> partitions);
   void say_parked();
 
   const WorkerRules rules_;
@@ -197,6 +211,10 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, std::vector<std::string>> refused_;  // by the broker since the last commit
   std::map<std::int32_t, Pace::Time> dropped_;  // not ours by the offset's metadata, since when
   bool rejoining_ = false;
+  bool owners_unchecked_ = false;  // since this membership began
+  Pace::Time owners_not_before_{};
+  std::optional<Pace::Time> unassigned_since_;
+  int rejoins_for_unassigned_ = 0;  // in a row
   std::optional<Pace::Time> fenced_at_;
   bool count_unchecked_ = false;  // since the last assignment
   Pace::Time count_not_before_{};
@@ -205,6 +223,9 @@ class Worker final : public RebalanceListener {
   std::uint64_t replaced_ = 0;  // producers, as told by the log and published
   std::map<std::int32_t, Pace::Time> flushed_at_;
   std::map<std::int32_t, std::int64_t> ends_;  // where each partition was last read to its end
+  std::set<std::int32_t>
+      caught_up_;  // have read all there was since they were taken up; it was said
+  std::int64_t epoch_said_ = 0;
   std::optional<WorkerEnd> end_;
   Pace::Time transaction_since_{};
   bool filling_ = false;  // something was decided since the last commit

@@ -608,6 +608,42 @@ TEST_F(PortsTest, AMemberThatStaysFindsItsPartitionsAndNobodyElseHearsOfIt) {
   EXPECT_EQ(second_heard.heard, second_before);
 }
 
+// Of static members and cooperative assignment: W8 of worker.hpp.
+TEST_F(PortsTest, APartitionWhoseMemberDiesBeforeItGivesItUpIsNobodysUntilSomebodyJoinsAgain) {
+  RecordingListener first_heard;
+  RecordingListener second_heard;
+  auto first = world_->member("one", first_heard);
+  ASSERT_TRUE(owns(*first, first_heard, 2));
+  const auto second = world_->member("two", second_heard);
+  const auto assigned = [&] {
+    const auto group = second->assignment(kPatience);
+    return group && group->stable ? group->assigned.size() : 0;
+  };
+  EXPECT_TRUE(
+      eventually([&] {  // one partition is to be taken from the first, which does not hear it
+        (void)second->poll(kStep);
+        return assigned() == 1;
+      }));
+  EXPECT_EQ(first_heard.heard, Heard{"assigned 0 1"});
+  first->stay(milliseconds(2'000));
+  RecordingListener again_heard;
+  const auto again = world_->member("one", again_heard);
+  ASSERT_TRUE(owns(*again, again_heard, 1));
+  for (int i = 0; i < 40; ++i) {
+    (void)again->poll(kStep);
+    (void)second->poll(kStep);
+  }
+  EXPECT_EQ(assigned(), 1U);
+  EXPECT_TRUE(second_heard.owned.empty());
+  ASSERT_TRUE(again->rejoin(kPatience));
+  EXPECT_TRUE(eventually([&] {
+    (void)again->poll(kStep);
+    (void)second->poll(kStep);
+    return again_heard.owned.size() == 1 && second_heard.owned.size() == 1;
+  }));
+  EXPECT_EQ(assigned(), 2U);
+}
+
 TEST_F(PortsTest, AMemberThatIsGoneLosesItsPartitionsAfterItsSession) {
   RecordingListener first_heard;
   RecordingListener second_heard;

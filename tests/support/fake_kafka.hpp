@@ -122,6 +122,7 @@ class FakeSource final : public Source {
                                                         milliseconds timeout) const override {
     return committed(partitions, timeout);  // none is ever undecided
   }
+  Result<GroupAssignment> assignment(milliseconds) const override { return group_assignment; }
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds) override {}
@@ -137,6 +138,7 @@ class FakeSource final : public Source {
   int polls = 0;
   int rejoins = 0;
   std::optional<SourceTrouble> trouble;  // what the next poll says
+  GroupAssignment group_assignment;      // what the coordinator says; not stable unless it is set
 
  private:
   struct Part {

@@ -21,6 +21,7 @@ const char* word(Door door) {
                                                              "rejoin",
                                                              "group",
                                                              "committed",
+                                                             "assignment",
                                                              "leave",
                                                              "stay",
                                                              "begin",

@@ -43,6 +43,7 @@ enum class Door : std::uint8_t {
   kRejoin,
   kGroup,
   kCommitted,
+  kAssignment,
   kLeave,
   kStay,
   kBegin,

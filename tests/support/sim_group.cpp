@@ -25,15 +25,15 @@ SimGroup::Answer SimGroup::join(const std::string& instance, std::string& member
   const bool there = it != members_.end();
   if (!member.empty() && !there) return Answer::kUnknownMember;
   if (!member.empty() && it->id != member) return Answer::kFencedInstance;
-  // Kinder than a real one: there a partition that was to be taken from a member that died before
-  // it heard of it belongs to nobody until something else makes everybody join.
-  const bool back = there && member.empty() && state_ == State::kStable && all_assigned();
+  const bool back = there && member.empty() && state_ == State::kStable;
   if (!there) it = members_.insert(members_.end(), Member{});
   it->instance = instance;
   if (member.empty()) member = it->id = instance + "-" + std::to_string(++named_);
   it->owned = owned;
   it->seen_ms = now_ms;
-  if (back) {  // a static member is back within its session: nobody else hears of it
+  // A static member is back within its session: nobody else hears of it. What was to be taken from
+  // the one before belongs to nobody from now on.
+  if (back) {
     it->joining = false;
     it->answered = true;
     it->generation = generation_;
@@ -149,10 +149,10 @@ std::vector<std::size_t> SimGroup::wanted_owners() {
   return owner;
 }
 
-bool SimGroup::all_assigned() const {
-  std::size_t assigned = 0;
-  for (const Member& m : members_) assigned += m.assigned.size();
-  return assigned == static_cast<std::size_t>(partitions_);
+SimGroup::Partitions SimGroup::assigned() const {
+  Partitions all;
+  for (const Member& m : members_) all.insert(m.assigned.begin(), m.assigned.end());
+  return all;
 }
 
 void SimGroup::assign() {

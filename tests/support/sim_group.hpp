@@ -50,6 +50,8 @@ class SimGroup {
   /// Everybody joins again, and much of it moves.
   void rebalance(std::int64_t now_ms);
   bool stable() const { return state_ != State::kPreparing; }
+  /// Of all members, the answered and those that have not heard of it yet.
+  Partitions assigned() const;
   std::size_t members() const { return members_.size(); }
 
   // --- offsets ---
@@ -80,7 +82,6 @@ class SimGroup {
   void complete(std::int64_t now_ms);
   std::vector<std::size_t> wanted_owners();
   void assign();
-  bool all_assigned() const;
 
   std::int32_t partitions_;
   Chance& chance_;

@@ -297,6 +297,14 @@ std::vector<CommittedOffset> SimSource::decided(std::span<const std::int32_t> pa
   return answer;
 }
 
+Result<GroupAssignment> SimSource::assignment(milliseconds timeout) const {
+  if (at(Door::kAssignment, 1) == 1) {
+    cluster_.pass(timeout.count());
+    return Error{Errc::kRetry, "the coordinator does not answer"};
+  }
+  return GroupAssignment{cluster_.group().stable(), cluster_.group().assigned()};
+}
+
 std::optional<std::int64_t> SimSource::last_known_end(std::int32_t partition) const {
   const auto it = parts_.find(partition);
   if (it == parts_.end() || !it->second.active || it->second.ignored) return std::nullopt;

@@ -31,6 +31,7 @@ class SimSource final : public Source {
                                                  milliseconds timeout) const override;
   Result<std::vector<CommittedOffset>> committed_before(std::span<const std::int32_t> partitions,
                                                         milliseconds timeout) const override;
+  Result<GroupAssignment> assignment(milliseconds timeout) const override;
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
   void stay(milliseconds timeout) override;

@@ -338,6 +338,41 @@ TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
   }
 }
 
+// --- W8: nobody's partitions ---
+
+TEST_F(WorkerTest, APartitionThatNobodyHasMakesANewMemberJoinAgain) {
+  rules_.unassigned_look = 1ms;
+  rules_.unassigned_patience = 100ms;
+  int polls_then = 0;
+  run([&](FakeSource& source) {
+    if (source.polls == 1) source.assign({0});
+    if (source.rejoins == 0) {  // now and then the coordinator is between two generations
+      source.group_assignment = {source.polls % 7 != 0 || source.polls > 20, {0}};
+    } else {
+      source.group_assignment = {true, {0, 1}};
+      if (++polls_then > 300) stop();
+    }
+  });
+  EXPECT_EQ(rejoins_, 1);
+}
+
+TEST_F(WorkerTest, PartitionsOnTheirWayAreWaitedForAndWhatJoiningCannotMendEnds) {
+  rules_.unassigned_look = 1ms;
+  rules_.unassigned_patience = 10s;
+  const auto polls_of = [&](int polls, std::set<std::int32_t> assigned) {
+    run([&](FakeSource& source) {
+      if (source.polls == 1) source.assign({0});
+      source.group_assignment = {true, assigned};
+      if (source.polls > polls) stop();
+    });
+    return rejoins_;
+  };
+  EXPECT_EQ(polls_of(300, {0}), 0);
+  rules_.unassigned_patience = 1ms;
+  EXPECT_EQ(polls_of(300, {0, 1}), 0);
+  EXPECT_EQ(polls_of(600, {0}), 3);
+}
+
 // --- W2, W5: the group ---
 
 TEST_F(WorkerTest, TheLastCommitBeforeARevokeGoesOut) {
