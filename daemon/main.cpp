@@ -1,10 +1,13 @@
 // Reads the command line and hands over to one command; the only file that knows them all.
 //
 // Threads of `segmentd run`, all of them:
-//   main       builds the parts, then runs the worker: poll, rebalance, decide, commit, store
-//   signal     waits for TERM and INT and asks the worker to stop, so that no work happens in a
+//   main       builds the parts, then waits for the workers and removes stores that went elsewhere
+//   worker-0.. (`workers`) poll, rebalance, decide, commit, store; each for its own partitions
+//   signal     waits for TERM and INT and asks the workers to stop, so that no work happens in a
 //              signal handler; then the watchdog of the shutdown
-//   restore    reads changelogs of partitions that were assigned, opens their stores
+//   restore    (`limits.restores` a worker) read changelogs of partitions that were assigned, open
+//              their stores
+//   topics     looks at the topics' policies now and then
 //   model      reads the model topic to its end and on
 //   http-0..3  answer from finished pictures that the worker publishes after each commit
 //   librdkafka, RocksDB: threads of their own; their callbacks only enqueue
@@ -15,6 +18,7 @@
 #include <CLI/CLI.hpp>
 
 #include "daemon/commands/command.hpp"
+#include "daemon/version.hpp"
 
 namespace {
 
@@ -43,6 +47,7 @@ int main(int argc, char** argv) {
       "another instance, 70 a bug.",
       "segmentd"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("segmentd ") + kVersion);
   Action action;
   add_run(app, action);
   add_replay(app, action);
@@ -58,6 +63,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);
+    if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr) suggest_flags(app);
     return code == 0 ? kExitClean : kExitUsage;
   }
   try {

@@ -39,7 +39,7 @@ std::size_t Findings::problems() const {
 }
 
 Area Findings::worst() const {
-  Area worst = Area::kConfiguration;
+  Area worst = Area::kBroker;
   for (const Finding& finding : all_) {
     if (is_problem(finding)) worst = std::max(worst, finding.area);
   }

@@ -7,8 +7,9 @@
 
 namespace segmentd {
 
-/// Where a problem lies; what is worse comes later.
-enum class Area : std::uint8_t { kConfiguration, kBroker, kState };
+/// Where a problem lies; what is worse comes later. A wrong configuration makes all others
+/// uncertain.
+enum class Area : std::uint8_t { kBroker, kState, kConfiguration };
 
 struct Finding {
   enum class Grade : std::uint8_t {
@@ -18,17 +19,15 @@ struct Finding {
     kProblem,  // `run` would refuse, or would not do what was meant
   };
   Grade grade = Grade::kOk;
-  Area area = Area::kConfiguration;  // of problems
-  std::string what;                  // one line, no customer id in it
+  Area area = Area::kBroker;  // of problems
+  std::string what;           // one line, no customer id in it
 };
 
 class Findings {
  public:
-  void ok(std::string what) { add(Finding::Grade::kOk, Area::kConfiguration, std::move(what)); }
-  void note(std::string what) { add(Finding::Grade::kNote, Area::kConfiguration, std::move(what)); }
-  void skipped(std::string what) {
-    add(Finding::Grade::kSkipped, Area::kConfiguration, std::move(what));
-  }
+  void ok(std::string what) { add(Finding::Grade::kOk, Area::kBroker, std::move(what)); }
+  void note(std::string what) { add(Finding::Grade::kNote, Area::kBroker, std::move(what)); }
+  void skipped(std::string what) { add(Finding::Grade::kSkipped, Area::kBroker, std::move(what)); }
   void problem(Area area, std::string what) {
     add(Finding::Grade::kProblem, area, std::move(what));
   }

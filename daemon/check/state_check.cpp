@@ -137,6 +137,7 @@ void look_inside(const config::Settings& settings, std::int32_t input_partitions
   if (!settings.instance().empty() && settings.instance() != directory->instance()) {
     findings.note("instance = " + settings.instance() + " is used in place of the directory's");
   }
+  found.instance = directory->instance();
   PartitionCheck check(settings, input_partitions);
   for (const std::int32_t number : directory->partitions()) {
     if (auto meta = check.look(number, directory->partition(number), findings)) {
@@ -148,7 +149,8 @@ void look_inside(const config::Settings& settings, std::int32_t input_partitions
 void note_in_use(const std::string& pid, StateFound& found, Findings& findings) {
   findings.note("state_dir: in use by a running segmentd, process " + pid +
                 "; its state was not read, and a second one could not start on it");
-  found = {.in_use = true, .metas = {}};
+  found = {};
+  found.in_use = true;
 }
 
 /// What a daemon that starts meanwhile does to the files is no damage: then nothing was seen. One

@@ -14,6 +14,7 @@
 namespace segmentd {
 
 struct StateFound {
+  std::string instance;     // of the directory; empty = there is no state in it yet, or in_use
   bool in_use = false;      // another process holds the directory, so nothing in it was read
   std::vector<Meta> metas;  // of the partitions that have applied something
 };

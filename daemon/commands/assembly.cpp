@@ -149,6 +149,11 @@ RocksOptions rocks_options(const config::Settings& settings, std::int32_t partit
   return options;
 }
 
+std::string process_name(const config::Settings& settings, const std::string& directory_instance) {
+  return settings.application() + "-" +
+         (settings.instance().empty() ? directory_instance : settings.instance());
+}
+
 OutputTopicNames output_topics(const config::Settings& settings) {
   OutputTopicNames names;
   const auto name = [&](OutputTopic topic) -> std::string& {

@@ -28,6 +28,9 @@ PipelineRules pipeline_rules(const config::Settings& settings, const std::string
                              std::int32_t partitions);
 /// Of one store, where a process may hold all partitions of the input.
 RocksOptions rocks_options(const config::Settings& settings, std::int32_t partitions);
+/// `<application>-<instance>`, to which each worker adds `-<worker>` for the names by which Kafka
+/// knows it. `directory_instance`: of the state directory, where no setting overrides it.
+std::string process_name(const config::Settings& settings, const std::string& directory_instance);
 OutputTopicNames output_topics(const config::Settings& settings);
 kafka::ClientSettings client_settings(const config::Settings& settings,
                                       const std::string& client_id);

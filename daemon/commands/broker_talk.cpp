@@ -11,6 +11,7 @@ kafka::LogLine LastComplaint::line() {
     constexpr int kError = 3;
     if (level > kError) return;
     const std::lock_guard lock(mutex_);
+    if (text_.empty()) std::cerr << "segmentd: trying for a while yet: " << text << std::endl;
     text_ = text;
   };
 }

@@ -15,6 +15,7 @@ namespace segmentd {
 /// tell it.
 class LastComplaint {
  public:
+  /// The first complaint goes to stderr at once: until nobody answers is certain takes a while.
   kafka::LogLine line();
   /// In parentheses, behind what failed; empty = nobody complained.
   std::string text() const;

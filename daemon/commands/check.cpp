@@ -62,14 +62,16 @@ class Check {
   void report(const TopicReport& topics);
   void sample();
   void state();
+  void members(const std::string& instance);
   void http();
 
   const config::LoadedSettings& loaded_;
   const config::Settings& settings_;
   const Reach reach_;
   LastComplaint complaint_;
-  std::unique_ptr<Broker> broker_;     // null = not reached
-  std::int32_t input_partitions_ = 0;  // 0 = not known
+  std::unique_ptr<kafka::Admin> admin_;  // null = not reached
+  std::unique_ptr<Broker> broker_;       // the same
+  std::int32_t input_partitions_ = 0;    // 0 = not known
   bool state_in_use_ = false;
   Findings findings_;
 };
@@ -129,6 +131,7 @@ void Check::topics() {
     return;
   }
   findings_.ok("broker: " + settings_.bootstrap_servers() + " answers");
+  admin_ = std::move(*admin);
   broker_ = std::move(*broker);
   input_partitions_ = found->input_partitions;
   report(*found);
@@ -178,6 +181,25 @@ void Check::state() {
   if (broker_ && input_partitions_ > 0) {
     check_offsets(found.metas, settings_.input.topic(), *broker_, kAskPatience, findings_);
   }
+  if (admin_ && !found.instance.empty()) members(found.instance);
+}
+
+/// Nobody works on this directory: a member of its name is a process on a copy of it, or one that
+/// died a moment ago.
+void Check::members(const std::string& instance) {
+  const auto found = admin_->member_instances(settings_.application(), kAskPatience);
+  if (!found) return findings_.note("group: its members are not told: " + found.error().what);
+  const std::string ours = process_name(settings_, instance) + "-";
+  for (const std::string& member : *found) {
+    if (!member.starts_with(ours)) continue;
+    findings_.note("group: " + member +
+                   ", a worker of this instance, is in the group now, though " +
+                   "nobody works on this directory. Unless it has just been stopped or killed, "
+                   "another process runs as this instance and the two would fence each other: was "
+                   "the directory copied?");
+    return;
+  }
+  findings_.ok("group: nobody else runs as this instance");
 }
 
 void Check::http() {

@@ -7,6 +7,7 @@
 
 #include "config/load.hpp"
 #include "config/render.hpp"
+#include "config/suggest.hpp"
 #include "daemon/kafka/property.hpp"
 
 namespace segmentd {
@@ -35,6 +36,18 @@ void add_config_flags(CLI::App& command, config::ConfigArguments& arguments, boo
                      ? config::render_help(settings)
                      : "Every setting is a flag too, as in --input.topic orders; `segmentd run "
                        "--help` lists them.");
+}
+
+void suggest_flags(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    std::vector<std::string> known;
+    for (const CLI::Option* option : command->get_options()) known.push_back(option->get_name());
+    for (const std::string& word : command->remaining()) {
+      if (!word.starts_with("--")) continue;
+      const std::string flag = word.substr(0, word.find('='));
+      std::cerr << "segmentd: " << flag << ' ' << config::unknown_name(flag, known, 2) << '\n';
+    }
+  }
 }
 
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments) {

@@ -30,6 +30,8 @@ using Action = std::function<int()>;
 /// `list_settings` its --help tells all settings, else where they are told.
 void add_config_flags(CLI::App& command, config::ConfigArguments& arguments,
                       bool list_settings = false);
+/// Says on stderr what was probably meant by each flag of the chosen command that does not exist.
+void suggest_flags(const CLI::App& app);
 /// Settings of file, environment and flags, with every problem found; librdkafka was asked about
 /// each `kafka.*`.
 config::LoadedSettings load_settings(const config::ConfigArguments& arguments);

@@ -47,6 +47,12 @@ int exit_code_of(const WorkerEnd& end) {
   return kExitBug;
 }
 
+std::string another_runs_as(const std::string& member) {
+  return ". Another process runs as " + member +
+         ": was the state directory copied? Each process needs a state_dir of its own, made by "
+         "itself, and `instance` only where it differs";
+}
+
 }  // namespace
 
 int fail_logged(const Error& error, int code) {
@@ -133,7 +139,9 @@ int Crew::work(int worker) {
               [this](std::int32_t p) { parts_.stores.left(p); }, parts_.has_room});
   const WorkerEnd end = one.run(stop_);
   if (end.kind == WorkerEnd::Kind::kStopped) return kExitClean;
-  return fail_logged({Errc::kCorrupt, end.what}, exit_code_of(end));
+  const bool fenced = end.kind == WorkerEnd::Kind::kFenced;
+  return fail_logged({Errc::kCorrupt, end.what + (fenced ? another_runs_as(member) : "")},
+                     exit_code_of(end));
 }
 
 }  // namespace segmentd

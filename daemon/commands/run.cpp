@@ -162,9 +162,7 @@ int Run::open_state() {
   auto opened = StateDir::open(settings_.state_dir(), settings_.application(), random_uuid());
   if (!opened) return fail_logged(opened.error(), kExitState);
   directory_ = std::move(*opened);
-  const std::string instance =
-      settings_.instance().empty() ? directory_->instance() : settings_.instance();
-  process_ = settings_.application() + "-" + instance;
+  process_ = process_name(settings_, directory_->instance());
   return kExitClean;
 }
 
@@ -187,7 +185,10 @@ int Run::prepare_topics() {
   auto admin = kafka::Admin::open(client_);
   if (!admin) return fail_logged(admin.error(), exit_code(admin.error()));
   auto report = segmentd::prepare_topics(settings_, **admin, settings_.topics.create());
-  if (!report) return fail_logged(report.error(), kExitBroker);
+  if (!report) {
+    return fail_logged(report.error().within("broker " + settings_.bootstrap_servers()),
+                       kExitBroker);
+  }
   for (const std::string& note : report->notes) observe::log_line(LogLevel::kWarning, note);
   for (const std::string& name : report->created) {
     observe::log_line(LogLevel::kInfo, "topic created", {{"topic", name}});

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/commands/assembly.hpp"
 #include "daemon/commands/clock.hpp"
 #include "daemon/commands/command.hpp"
 #include "daemon/commands/state_look.hpp"
@@ -49,7 +50,10 @@ Inspection inspect(const config::Settings& settings, const std::set<std::int32_t
   Inspection found;
   found.directory = settings.state_dir();
   found.application = settings.application();
-  if (look.directory) found.instance = look.directory->instance();
+  if (look.directory) {
+    found.instance = look.directory->instance();
+    found.writers = process_name(settings, found.instance) + "-";
+  }
   found.held = look.held;
   if (kafka != nullptr) found.input_partitions = kafka->input_partitions();
   const RocksEnvironment environment{looking_options()};
@@ -120,7 +124,7 @@ void add_show(CLI::App& command, const std::shared_ptr<StateFlags>& flags) {
 }
 
 void add_rows(CLI::App& command, const std::shared_ptr<StateFlags>& flags) {
-  add_partition(command, flags, "Of this partition")->required();
+  add_partition(command, flags, "Of this partition; not needed with --customer");
   command
       .add_option("--from", flags->from,
                   "`store`: the state directory, as of its last flush while a segmentd runs on "

@@ -32,6 +32,12 @@ bool is_behind_offset(const PartitionFound& partition) {
   return partition.group->before.next_offset && mark && (!meta || meta->txn_seq < mark->txn_seq);
 }
 
+/// Where it goes on reading; a store in which nothing was flushed yet begins with the first record.
+std::optional<Position> store_position(const StoreFound& store) {
+  if (!store.exists || !store.unreadable.empty()) return std::nullopt;
+  return store.position.value_or(Position{});
+}
+
 }  // namespace
 
 RocksOptions looking_options() {
@@ -100,7 +106,7 @@ void KafkaLook::look_at_changelog_of(PartitionFound& partition) {
     return;
   }
   auto found = look_at_changelog(*broker_, settings_.changelog_topic(), partition.number,
-                                 partition.store.position, customer_rules(settings_));
+                                 store_position(partition.store), customer_rules(settings_));
   if (found) {
     partition.changelog = *std::move(found);
   } else {

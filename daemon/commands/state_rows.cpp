@@ -78,46 +78,38 @@ struct Opened {
   int code = kExitClean;
 };
 
-Opened open_store(const config::Settings& settings, std::int32_t partition) {
-  const auto look = look_at_directory(settings);
-  if (!look) return {nullptr, fail(look.error(), kExitState)};
+Opened open_store(const config::Settings& settings, const DirectoryLook& look,
+                  std::int32_t partition) {
   const std::string where =
       "partition " + std::to_string(partition) + " in " + settings.state_dir();
   const Error absent{
       Errc::kMisconfigured,
       "there is no store of " + where + "; --from changelog reads what the changelog has of it"};
-  if (!look->directory) return {nullptr, fail(absent)};
+  if (!look.directory) return {nullptr, fail(absent)};
   const RocksEnvironment environment{looking_options()};
-  auto store = RocksStore::look(environment, look->directory->partition(partition));
+  auto store = RocksStore::look(environment, look.directory->partition(partition));
   if (!store) return {nullptr, fail(store.error(), kExitState)};
   if (*store == nullptr) return {nullptr, fail(absent)};
-  if (look->held) {
-    std::cerr << "segmentd: process " << *look->held << " works on " << settings.state_dir()
-              << ": the rows are as of its last flush\n";
-  }
   return {std::make_unique<StoreRows>(*std::move(store)), kExitClean};
 }
 
-Opened open_changelog(const config::Settings& settings, std::int32_t partition) {
-  auto kafka = KafkaLook::connect(settings);
-  if (!kafka) return {nullptr, fail(kafka.error(), kExitBroker)};
+Opened open_changelog(const config::Settings& settings, Broker& broker, std::int32_t partition) {
   auto rows = std::make_unique<ChangelogRows>();
-  const auto read = read_changelog((*kafka)->broker(), settings.changelog_topic(), partition,
-                                   [&](const Message& record) {
-                                     rows->take(record);
-                                     return Result<void>();
-                                   });
+  const auto read =
+      read_changelog(broker, settings.changelog_topic(), partition, [&](const Message& record) {
+        rows->take(record);
+        return Result<void>();
+      });
   if (!read) return {nullptr, fail(read.error(), kExitBroker)};
   return {std::move(rows), kExitClean};
 }
 
-int explain_row(RowSource& rows, const std::string& customer, const config::Settings& settings) {
+/// nullopt = no row of this customer there.
+std::optional<int> explain_row(RowSource& rows, const std::string& customer,
+                               const config::Settings& settings) {
   const auto bytes = rows.one(row_key(customer));
   if (!bytes) return fail(bytes.error(), kExitState);
-  if (!*bytes) {
-    return fail(
-        {Errc::kMisconfigured, "there is no row of customer '" + customer + "' in this partition"});
-  }
+  if (!*bytes) return std::nullopt;
   std::cout << row_text(customer, **bytes, customer_rules(settings), encode_context(settings));
   return decode_row(customer, **bytes, customer_rules(settings)) ? kExitClean : kExitState;
 }
@@ -151,15 +143,87 @@ int write_all(RowSource& rows, FileSink& sink, const config::Settings& settings)
   return fail({Errc::kCorrupt, std::to_string(damaged) + " rows cannot be read"});
 }
 
+/// Where rows are read from, whichever partition is asked for.
+class Origin {
+ public:
+  /// What could not be opened is told.
+  static std::optional<Origin> open(const config::Settings& settings, bool of_store, int& code);
+
+  Opened rows_of(std::int32_t partition) const {
+    return kafka_ ? open_changelog(*settings_, kafka_->broker(), partition)
+                  : open_store(*settings_, look_, partition);
+  }
+  /// All there are.
+  std::vector<std::int32_t> partitions() const;
+
+ private:
+  explicit Origin(const config::Settings& settings) : settings_(&settings) {}
+
+  const config::Settings* settings_;
+  DirectoryLook look_;
+  std::unique_ptr<KafkaLook> kafka_;  // null = the store
+};
+
+std::optional<Origin> Origin::open(const config::Settings& settings, bool of_store, int& code) {
+  Origin origin(settings);
+  if (of_store) {
+    auto look = look_at_directory(settings);
+    if (!look) {
+      code = fail(look.error(), kExitState);
+      return std::nullopt;
+    }
+    origin.look_ = *std::move(look);
+    if (origin.look_.directory && origin.look_.held) {
+      std::cerr << "segmentd: process " << *origin.look_.held << " works on "
+                << settings.state_dir() << ": the rows are as of its last flush\n";
+    }
+    return origin;
+  }
+  auto kafka = KafkaLook::connect(settings);
+  if (!kafka) {
+    code = fail(kafka.error(), kExitBroker);
+    return std::nullopt;
+  }
+  origin.kafka_ = *std::move(kafka);
+  return origin;
+}
+
+std::vector<std::int32_t> Origin::partitions() const {
+  std::vector<std::int32_t> numbers;
+  if (!kafka_) return look_.directory ? look_.directory->partitions() : numbers;
+  for (std::int32_t p = 0; p < kafka_->changelog_partitions(); ++p) numbers.push_back(p);
+  return numbers;
+}
+
+/// In the partition asked for, or wherever the customer is.
+int explain_customer(const Origin& origin, const StateFlags& flags,
+                     const config::Settings& settings) {
+  const auto partitions =
+      flags.partition ? std::vector<std::int32_t>{*flags.partition} : origin.partitions();
+  for (const std::int32_t partition : partitions) {
+    const Opened opened = origin.rows_of(partition);
+    if (opened.rows == nullptr) return opened.code;
+    if (const auto code = explain_row(*opened.rows, *flags.customer, settings)) return *code;
+  }
+  return fail({Errc::kMisconfigured,
+               "there is no row of customer '" + *flags.customer + "' in " +
+                   (flags.partition ? "this partition" : "any partition of the " + flags.from)});
+}
+
 }  // namespace
 
 int write_rows(const StateFlags& flags) {
   const auto settings = load_or_explain(flags.config);
   if (!settings) return kExitUsage;
-  const Opened opened = flags.from == "store" ? open_store(*settings, *flags.partition)
-                                              : open_changelog(*settings, *flags.partition);
+  if (!flags.partition && !flags.customer) {
+    return fail({Errc::kMisconfigured, "state rows needs --partition N, or --customer ID"});
+  }
+  int code = kExitClean;
+  const auto origin = Origin::open(*settings, flags.from == "store", code);
+  if (!origin) return code;
+  if (flags.customer) return explain_customer(*origin, flags, *settings);
+  const Opened opened = origin->rows_of(*flags.partition);
   if (opened.rows == nullptr) return opened.code;
-  if (flags.customer) return explain_row(*opened.rows, *flags.customer, *settings);
   const auto sink = FileSink::later(flags.out);
   return write_all(*opened.rows, *sink, *settings);
 }

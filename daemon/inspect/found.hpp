@@ -50,7 +50,7 @@ struct ChangelogFound {
   bool exists = true;
   Watermarks marks;
   std::int64_t records = 0;
-  std::int64_t records_ahead = 0;  // at or behind the store's position: the store has to read them
+  std::int64_t records_ahead = 0;  // that a store which is there has not read; 0 = there is none
   std::optional<Meta> meta;        // the newest
   std::int64_t meta_offset = -1;
   std::string unreadable;  // why the newest META cannot be read; empty = it can
@@ -84,6 +84,7 @@ struct Inspection {
   std::filesystem::path directory;
   std::string application;
   std::string instance;               // empty = there is no state in the directory yet
+  std::string writers;                // what the names of its writers begin with; empty as well
   std::optional<std::string> held;    // pid of who holds the directory
   std::int32_t input_partitions = 0;  // 0 = not known
   std::vector<PartitionFound> partitions;

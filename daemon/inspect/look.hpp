@@ -36,7 +36,7 @@ Result<Watermarks> read_changelog(Broker& broker, const std::string& topic, std:
                                   const std::function<Result<void>(const Message&)>& visit);
 
 /// The changelog of a partition: every record is read, what is newest of each customer is counted
-/// and decoded. `store_position` unset = there is no store that goes on from somewhere.
+/// and decoded. `store_position`: where a store goes on; unset = there is none that does.
 Result<ChangelogFound> look_at_changelog(Broker& broker, const std::string& topic,
                                          std::int32_t partition,
                                          const std::optional<Position>& store_position,

@@ -64,18 +64,17 @@ std::string transaction_text(const Meta& meta) {
   return std::to_string(meta.txn_seq) + " of " + meta.writer;
 }
 
-void write_meta(Lines& lines, const Meta& meta) {
-  lines.line("transaction", transaction_text(meta));
-  lines.line("next input offset", std::to_string(meta.next_offset));
+/// What it tells beside its transaction. `whose`: in front of each name.
+void write_meta(Lines& lines, const Meta& meta, const std::string& whose) {
   const LastApplied& last = meta.last_applied;
   std::string applied = last.offset < 0 ? "nothing" : "offset " + std::to_string(last.offset);
   if (last.offset >= 0 && last.timestamp_ms >= 0) {
     applied += ", sent " + format_rfc3339(Instant{last.timestamp_ms});
   }
-  lines.line("last applied", applied);
-  lines.line("epoch", meta.epoch == 0 ? "none" : std::to_string(meta.epoch));
-  lines.line("clock", or_dash(meta.clock));
-  lines.line("store uuid", meta.store_uuid);
+  lines.line(whose + "last applied", applied);
+  lines.line(whose + "epoch", meta.epoch == 0 ? "none" : std::to_string(meta.epoch));
+  lines.line(whose + "clock", or_dash(meta.clock));
+  lines.line(whose + "store uuid", meta.store_uuid);
 }
 
 void write_store(Lines& lines, const StoreFound& store, Instant now) {
@@ -85,7 +84,11 @@ void write_store(Lines& lines, const StoreFound& store, Instant now) {
     lines.line("store", count_text(store.rows.customers, "customer") + ", " +
                             size_text(store.disk_bytes) + " on disk");
   }
-  if (store.meta) write_meta(lines, *store.meta);
+  if (store.meta) {
+    lines.line("transaction", transaction_text(*store.meta));
+    lines.line("next input offset", std::to_string(store.meta->next_offset));
+    write_meta(lines, *store.meta, "");
+  }
   if (store.position) {
     lines.line("changelog offset", std::to_string(store.position->next_offset) + " is next");
     const auto& at = store.position->complete_at;
@@ -98,6 +101,7 @@ void write_store(Lines& lines, const StoreFound& store, Instant now) {
   }
 }
 
+/// `has_store`: that tells the same already, or where it differs.
 void write_changelog(Lines& lines, const ChangelogFound& log, bool has_store) {
   if (!log.exists) {
     lines.line("changelog", "does not exist");
@@ -114,7 +118,7 @@ void write_changelog(Lines& lines, const ChangelogFound& log, bool has_store) {
   lines.line("its META", "offset " + std::to_string(log.meta_offset) + ", transaction " +
                              transaction_text(*log.meta) + ", next input offset " +
                              std::to_string(log.meta->next_offset));
-  if (!has_store) write_meta(lines, *log.meta);
+  if (!has_store) write_meta(lines, *log.meta, "its ");
 }
 
 void write_group(Lines& lines, const CommittedOffset& committed) {
@@ -145,15 +149,16 @@ const char* json_word(Remark::Grade grade) {
   return grade == Remark::Grade::kUnsafe ? "unsafe" : sign(grade);
 }
 
-bool is_held(const Inspection& found) {
-  return found.held.has_value();
+DirectoryOwner owner_of(const Inspection& found) {
+  return {found.held.has_value(), found.writers};
 }
 
 std::string holder_text(const Inspection& found) {
   return found.held ? "by process " + *found.held : std::string("by nobody");
 }
 
-void write_partition(Lines& lines, const PartitionFound& partition, bool held, Instant now) {
+void write_partition(Lines& lines, const PartitionFound& partition, const DirectoryOwner& owner,
+                     Instant now) {
   lines.block("partition " + std::to_string(partition.number));
   write_store(lines, partition.store, now);
   if (partition.changelog) {
@@ -165,7 +170,7 @@ void write_partition(Lines& lines, const PartitionFound& partition, bool held, I
     lines.line("input",
                "offsets " + std::to_string(marks.first) + " to " + std::to_string(marks.end));
   }
-  for (const Remark& remark : judge_partition(partition, held)) {
+  for (const Remark& remark : judge_partition(partition, owner)) {
     lines.line(sign(remark.grade), remark.what);
   }
   lines.end_block();
@@ -260,8 +265,9 @@ void write_input(JsonWriter& json, const std::optional<InputFound>& input) {
   json.end_object();
 }
 
-void write_partition(JsonWriter& json, const PartitionFound& partition, bool held) {
-  const std::vector<Remark> remarks = judge_partition(partition, held);
+void write_partition(JsonWriter& json, const PartitionFound& partition,
+                     const DirectoryOwner& owner) {
+  const std::vector<Remark> remarks = judge_partition(partition, owner);
   json.begin_object();
   json.integer("partition", partition.number);
   json.boolean("safe", is_safe(remarks));
@@ -285,7 +291,7 @@ void write_partition(JsonWriter& json, const PartitionFound& partition, bool hel
 bool is_safe(const Inspection& found) {
   return std::all_of(
       found.partitions.begin(), found.partitions.end(),
-      [&](const PartitionFound& p) { return is_safe(judge_partition(p, is_held(found))); });
+      [&](const PartitionFound& p) { return is_safe(judge_partition(p, owner_of(found))); });
 }
 
 std::string inspection_text(const Inspection& found, Instant now) {
@@ -296,12 +302,12 @@ std::string inspection_text(const Inspection& found, Instant now) {
   lines.line("held", holder_text(found));
   lines.end_block();
   for (const PartitionFound& partition : found.partitions) {
-    write_partition(lines, partition, is_held(found), now);
+    write_partition(lines, partition, owner_of(found), now);
   }
   std::string text = lines.take();
   const auto unsafe = std::count_if(
       found.partitions.begin(), found.partitions.end(),
-      [&](const PartitionFound& p) { return !is_safe(judge_partition(p, is_held(found))); });
+      [&](const PartitionFound& p) { return !is_safe(judge_partition(p, owner_of(found))); });
   text += unsafe == 0
               ? "consistent\n"
               : "NOT SAFE: " + std::to_string(unsafe) + " of " +
@@ -322,7 +328,7 @@ std::string inspection_json(const Inspection& found, Instant now) {
   json.boolean("safe", is_safe(found));
   json.begin_array("partitions");
   for (const PartitionFound& partition : found.partitions) {
-    write_partition(json, partition, is_held(found));
+    write_partition(json, partition, owner_of(found));
   }
   json.end_array();
   json.end_object();

@@ -28,7 +28,7 @@ std::string transaction(std::int64_t txn_seq, const std::string& writer) {
 
 class Judge {
  public:
-  Judge(const PartitionFound& found, bool held) : found_(found), held_(held) {}
+  Judge(const PartitionFound& found, const DirectoryOwner& owner) : found_(found), owner_(owner) {}
 
   std::vector<Remark> all() {
     store_alone();
@@ -58,14 +58,17 @@ class Judge {
     return found_.changelog ? found_.changelog->meta : found_.store.meta;
   }
 
+  /// Why a store may be behind the changelog without harm.
+  std::string why_behind() const;
+
   const PartitionFound& found_;
-  const bool held_;
+  const DirectoryOwner& owner_;
   std::vector<Remark> remarks_;
 };
 
 void Judge::store_alone() {
   const StoreFound& store = found_.store;
-  if (!store.unreadable.empty() && held_) {
+  if (!store.unreadable.empty() && owner_.at_work) {
     note("the store could not be read while it is worked on: " + store.unreadable);
   } else if (!store.unreadable.empty()) {
     unsafe("the store is damaged: " + store.unreadable + ". " + kRebuild);
@@ -143,16 +146,16 @@ void Judge::position_in(const Position& position, const ChangelogFound& log) {
     unsafe("the store goes on at changelog offset " + text(position.next_offset) +
            ", but the changelog ends at " + text(log.marks.end) + ": it was made anew. " +
            kRebuild);
-  } else if (position.next_offset < log.marks.first) {
+  } else if (found_.store.position && position.next_offset < log.marks.first) {
     unsafe("the store goes on at changelog offset " + text(position.next_offset) +
            ", but the changelog begins at " + text(log.marks.first) +
            ": records in between are gone that the store has not read. A changelog has to be "
            "compacted, never deleted from: look at its cleanup.policy; " +
            kNewApplication);
   } else if (log.records_ahead > 0) {
-    fine("the store is behind the changelog by " + count_text(log.records_ahead, "record") +
-         (held_ ? ", as of its last flush: it is worked on"
-                : ": normal after a kill; the next start reads them"));
+    fine((found_.store.meta ? "the store is behind the changelog by "
+                            : "the store holds nothing yet and is behind the changelog by ") +
+         count_text(log.records_ahead, "record") + why_behind());
   } else if (found_.store.meta && found_.store.meta != log.meta) {
     unsafe("the store is at the changelog's end, but it knows " +
            transaction(found_.store.meta->txn_seq, found_.store.meta->writer) +
@@ -167,9 +170,19 @@ void Judge::position_in(const Position& position, const ChangelogFound& log) {
   }
 }
 
+std::string Judge::why_behind() const {
+  const std::string& writer = found_.changelog->meta->writer;
+  if (!writer.starts_with(owner_.writers)) {
+    return ": " + writer + " has worked on the partition since; the next time it comes here it " +
+           "reads them first";
+  }
+  return owner_.at_work ? ", as of its last flush: it is worked on"
+                        : ": normal after a kill; the next start reads them";
+}
+
 void Judge::group() {
   if (found_.changelog && !found_.changelog->unreadable.empty()) return;
-  if (!found_.changelog && (held_ || !found_.store.unreadable.empty())) return;
+  if (!found_.changelog && (owner_.at_work || !found_.store.unreadable.empty())) return;
   if (meta()) {
     group_and_meta(*meta());
   } else {
@@ -248,8 +261,8 @@ void Judge::input() {
 
 }  // namespace
 
-std::vector<Remark> judge_partition(const PartitionFound& found, bool held) {
-  return Judge(found, held).all();
+std::vector<Remark> judge_partition(const PartitionFound& found, const DirectoryOwner& owner) {
+  return Judge(found, owner).all();
 }
 
 std::string count_text(std::int64_t number, const char* what) {

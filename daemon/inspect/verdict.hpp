@@ -20,8 +20,13 @@ struct Remark {
   std::string what;  // a sentence; where unsafe, what to do with it
 };
 
-/// `held`: somebody works on the directory meanwhile, so that the store is as of its last flush.
-std::vector<Remark> judge_partition(const PartitionFound& found, bool held);
+/// Whose directory it is.
+struct DirectoryOwner {
+  bool at_work = false;  // meanwhile, so that a store of its partitions is as of its last flush
+  std::string writers;   // what the names of its writers begin with; empty = there is no state yet
+};
+
+std::vector<Remark> judge_partition(const PartitionFound& found, const DirectoryOwner& owner);
 
 /// `1 record`, `2 records`.
 std::string count_text(std::int64_t number, const char* what);

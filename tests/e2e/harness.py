@@ -289,11 +289,14 @@ class Application:
 
     def wait_until_consumed(self, seconds=WORK_SECONDS):
         """Everything sent is decided and committed."""
+        self.wait_until_consumed_by(self.daemon, seconds)
+
+    def wait_until_consumed_by(self, daemon, seconds=WORK_SECONDS):
         ends = self.kafka.ends(self.input)
-        until(lambda: self.daemon.require_running() and
+        until(lambda: daemon.require_running() and
               self.kafka.committed(self.name, self.input) == ends, seconds,
               lambda: f"committed {self.kafka.committed(self.name, self.input)} of {ends}:\n"
-                      f"{self.daemon.log_end()}")
+                      f"{daemon.log_end()}")
 
     def ends(self):
         """{topic: {partition: offset}} of what it writes for others and for itself."""

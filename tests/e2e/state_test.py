@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402
 from commands_test import picture  # noqa: E402
 from documents import check_same, newest, rows_of_lines  # noqa: E402
-from harness import Application, free_ports, run, set_flags  # noqa: E402
+from harness import Application, Daemon, free_ports, run, set_flags  # noqa: E402
 from kafka_topics import KafkaTopics  # noqa: E402
 from recovery_test import damage, order  # noqa: E402
 
@@ -126,7 +126,36 @@ class StateTest(unittest.TestCase):
         application.wait_until_consumed()
         application.daemon.stop()
         _, found = self.show(application, CLEAN)
-        self.assertGreater(found["partitions"][0]["store"]["meta"]["txn_seq"], 100)
+        self.assertGreater(found["partitions"][0]["store"]["meta"]["txn_seq"], 10)
+
+    def test_before_anything_was_flushed_and_when_the_partition_went_elsewhere(self):
+        application = Application(self, "unflushed", 1, input__partitioner="unchecked")
+        self.send(application, [0], range(ORDERS))
+        application.daemon.start()
+        application.wait_until_consumed()
+
+        def behind(*words):
+            text, found = self.show(application, CLEAN)
+            partition = found["partitions"][0]
+            records = partition["changelog"]["records_ahead"]
+            self.assertEqual(records, partition["changelog"]["records"])
+            self.assertGreater(records, 0)
+            for word in (f"the store holds nothing yet and is behind the changelog by {records} records", *words):
+                self.assertIn(word, text)
+            self.assertNotIn("equal to the changelog", text)
+
+        behind("as of its last flush: it is worked on")
+        application.daemon.kill()
+        behind(": normal after a kill")
+        other = Daemon({**application.daemon.settings, "state_dir": application.directory / "other"},
+                       application.directory)
+        self.addCleanup(other.clean_up)
+        other.start().wait_active()
+        self.send(application, [0], range(ORDERS, ORDERS + 5))
+        application.wait_until_consumed_by(other)
+        writer = other.wait_for(r" instance=(\S+)").group(1) + "-0"
+        behind(f"{writer} has worked on the partition since")
+        other.stop()
 
     def test_behind_after_a_kill(self):
         application = self.begin("behind", partitions=1)
@@ -259,8 +288,12 @@ class StateTest(unittest.TestCase):
             self.assertRegex(text, rf"customer +{customer}\n")
             self.assertIn(f"{table[customer]['frequency']} counting orders", text)
             self.assertIn("the checksum is right", text)
+            anywhere = self.state(application, CLEAN, "rows", "--from", source, "--customer", customer)
+            self.assertEqual(anywhere, text)
         self.state(application, USAGE, "rows", "--partition", 0, "--customer", "nobody")
-        self.assertIn("no row of customer 'nobody'", self.complained)
+        self.assertIn("no row of customer 'nobody' in this partition", self.complained)
+        self.state(application, USAGE, "rows", "--customer", "nobody")
+        self.assertIn("no row of customer 'nobody' in any partition of the store", self.complained)
 
     def test_help(self):
         told = run([harness.SEGMENTD, "state", "--help"]).stdout

@@ -142,7 +142,7 @@ TEST(Findings, TheWorstAreaCountsAndALineStaysALine) {
   Findings findings;
   findings.problem(Area::kState, "a\nb");
   findings.problem(Area::kConfiguration, "c");
-  EXPECT_EQ(findings.worst(), Area::kState);
+  EXPECT_EQ(findings.worst(), Area::kConfiguration);
   EXPECT_EQ(findings.text(), "problem  a b\nproblem  c\n2 problems\n");
 }
 

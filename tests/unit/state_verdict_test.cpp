@@ -14,6 +14,7 @@ constexpr std::int64_t kTransaction = 7;
 constexpr std::int64_t kNextOffset = 100;
 constexpr std::int64_t kChangelogEnd = 30;
 constexpr const char* kWriter = "shop-a-0";
+constexpr const char* kWriters = "shop-a-";
 
 Meta meta_at(std::int64_t txn_seq, std::int64_t next_offset) {
   Meta meta;
@@ -70,7 +71,7 @@ std::string all_of(const std::vector<Remark>& remarks) {
 
 void expect_says(const PartitionFound& found, bool safe, const std::string& words,
                  bool held = false) {
-  const auto remarks = judge_partition(found, held);
+  const auto remarks = judge_partition(found, {held, kWriters});
   EXPECT_EQ(is_safe(remarks), safe) << all_of(remarks);
   EXPECT_NE(all_of(remarks).find(words), std::string::npos) << words << "\n" << all_of(remarks);
 }
@@ -83,7 +84,7 @@ void expect_unsafe(const PartitionFound& found, const std::string& words, bool h
 }
 
 TEST(Verdict, WhatFitsIsSafe) {
-  const auto remarks = judge_partition(sound(), false);
+  const auto remarks = judge_partition(sound(), {false, kWriters});
   EXPECT_TRUE(is_safe(remarks));
   EXPECT_EQ(remarks.size(), 4U) << all_of(remarks);
   expect_safe(sound(), "the store is equal to the changelog");
@@ -130,7 +131,7 @@ TEST(Verdict, WithoutKafkaTheStoreIsJudgedAlone) {
   found.changelog.reset();
   found.group.reset();
   found.input.reset();
-  const auto remarks = judge_partition(found, false);
+  const auto remarks = judge_partition(found, {false, kWriters});
   EXPECT_EQ(remarks.size(), 1U) << all_of(remarks);
   expect_safe(found, "the store reads well: 10 rows");
 }
@@ -147,13 +148,37 @@ TEST(Verdict, BehindTheChangelogIsNormal) {
   expect_safe(found, "as of its last flush", true);
 }
 
+TEST(Verdict, AStoreInWhichNothingWasFlushedYetIsBehind) {
+  PartitionFound found = sound();
+  found.store.meta.reset();
+  found.store.position.reset();
+  found.store.rows = {};
+  found.changelog->marks.first = 3;  // what compaction took is nothing that it lacks
+  found.changelog->records_ahead = 25;
+  expect_safe(found,
+              "the store holds nothing yet and is behind the changelog by 25 records: normal");
+  expect_safe(found, "by 25 records, as of its last flush: it is worked on", true);
+}
+
+TEST(Verdict, AStoreWhosePartitionWentToAnotherMemberIsToldSo) {
+  PartitionFound found = sound();
+  found.changelog->records_ahead = 6;
+  ++found.changelog->meta->txn_seq;
+  found.changelog->meta->writer = "shop-b-1";
+  found.group->before.metadata = found.group->after.metadata =
+      offset_metadata({kTransaction + 1, "shop-b-1"});
+  for (const bool held : {false, true}) {
+    expect_safe(found, "by 6 records: shop-b-1 has worked on the partition since", held);
+  }
+}
+
 TEST(Verdict, ARestoreThatWasInterruptedGoesOn) {
   PartitionFound found = sound();
   found.store.meta.reset();
   found.store.position->next_offset = 5;
   found.store.rows.digest = 99;
   found.changelog->records_ahead = 20;
-  expect_safe(found, "behind the changelog by 20 records");
+  expect_safe(found, "the store holds nothing yet and is behind the changelog by 20 records");
 }
 
 TEST(Verdict, OtherRowsAtTheSamePlaceAreUnsafe) {
