@@ -82,6 +82,7 @@ struct SourceTrouble {
   enum class Kind {
     kTransient,         // passes by itself; log at most now and then, go on polling
     kOffsetOutOfRange,  // the partition's offset is not in its log: re-created or deleted; park it
+    kUnknownTopic,      // the brokers know the topic no more, or not now: ask
     kFenced,            // another process runs with our group.instance.id: end, exit code 5
     kFatal,             // this consumer is of no more use (authorisation, a library failure): end
   };
@@ -274,7 +275,7 @@ class TransactionLog {
   /// behind, and sees to it that readers see the end of the last one, lest this one ends it too,
   /// its way. If they go on hiding it: what was aborted is aborted once more; behind what was
   /// committed it opens one all the same, for its commit shows it. kRetry: not open, ask again.
-  /// kUnavailable: as TransactionResult::kFatal.
+  /// Any other: as TransactionResult::kFatal.
   virtual Result<void> begin() = 0;
 
   /// Queues a copy of the record; a full queue is waited for. kBadInput: larger than the producer
@@ -297,7 +298,7 @@ class TransactionLog {
 
   /// Destroys the producer and creates it anew under the same transactional.id; returns when the
   /// transaction left behind, if any, is decided, and its end shown as for begin(). kRetry: again;
-  /// kUnavailable: hopeless.
+  /// any other: hopeless.
   virtual Result<void> reopen() = 0;
 
   /// How often a producer was replaced because a request of a transaction went out twice.

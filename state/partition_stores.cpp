@@ -75,14 +75,15 @@ Result<void> PartitionStores::remove(std::int32_t partition) {
   return done;
 }
 
-std::vector<std::int32_t> PartitionStores::remove_left() {
+std::vector<std::int32_t> PartitionStores::remove_left(bool in_group) {
   std::vector<std::int32_t> removed;
   directory_.remove_retired();
   {
     // Out of sight at once, under the lock: a store that is opened afterwards is a new one.
     const std::lock_guard lock(mutex_);
     for (auto it = left_at_.begin(); it != left_at_.end();) {
-      if (now_() - it->second < kept_) {
+      if (!in_group) it->second = now_();
+      if (!in_group || now_() - it->second < kept_) {
         ++it;
         continue;
       }

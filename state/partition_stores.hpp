@@ -41,9 +41,11 @@ class PartitionStores {
   /// Deletes the store. kRetry: it is open.
   Result<void> remove(std::int32_t partition);
 
-  /// Removes the directories whose time is over; which ones. May take long: not on a worker's
-  /// thread.
-  std::vector<std::int32_t> remove_left();
+  /// Removes the directories whose time is over; which ones. `in_group`: the group knows this
+  /// process; while it does not nobody may have the partitions (brokers that are away), the store
+  /// may be the last copy, and every directory's time begins anew. May take long: not on a
+  /// worker's thread.
+  std::vector<std::int32_t> remove_left(bool in_group);
 
  private:
   class OpenStore;

@@ -33,13 +33,13 @@ bool says(const rocksdb::Status& status, const char* text) {
 }
 
 Errc code_of(const rocksdb::Status& status) {
-  if (status.IsNoSpace() || says(status, "No space left") || says(status, "quota exceeded") ||
-      says(status, "Too many open files")) {
+  if (status.IsNoSpace() || says(status, "No space left") || says(status, "quota exceeded")) {
     return Errc::kUnavailable;
   }
   const bool refused = says(status, "Permission denied") || says(status, "Read-only file system") ||
                        says(status, "lock hold by current process") ||
-                       says(status, "Resource temporarily unavailable");
+                       says(status, "Resource temporarily unavailable") ||
+                       says(status, "Too many open files");
   return refused ? Errc::kMisconfigured : Errc::kCorrupt;
 }
 

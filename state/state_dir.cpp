@@ -151,9 +151,9 @@ Result<int> take_lock(const fs::path& directory) {
                                            holder_text(file.get()) +
                                            ": stop it, or give this one a state_dir of its own"};
   }
-  if (::ftruncate(file.get(), 0) != 0 || !write_all(file.get(), std::to_string(::getpid()))) {
-    return last_error(path);
-  }
+  // The lock holds without it: a full disk must not keep anybody from starting, who then waits for
+  // room.
+  if (::ftruncate(file.get(), 0) == 0) (void)write_all(file.get(), std::to_string(::getpid()));
   return file.release();
 }
 

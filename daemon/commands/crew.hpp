@@ -53,6 +53,8 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
+  /// Whether the group knows every worker: what it gave to others, others have.
+  bool all_are_members() const { return holdings_.all_are_members(); }
   /// True once all have ended.
   bool wait(milliseconds timeout);
   /// Of the first that could not go on, or clean. REQUIRES: wait() returned true.

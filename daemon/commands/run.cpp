@@ -227,17 +227,23 @@ int Run::work(std::atomic<bool>& stop) {
        partitions_, deletions_kept_, random_uuid, [this] { return has_room(settings_); }},
       stop, working_);
   std::optional<std::chrono::steady_clock::time_point> ending;
+  std::optional<Error> model_failed;
   while (!crew.wait(kLookAfterStores)) {
     const auto now = std::chrono::steady_clock::now();
+    if (!model_failed && (model_failed = model_reader_->failed())) stop = true;
     if (stop && !ending) ending = now;
     if (ending && now - *ending > kShutdownPatience) {  // also where nobody asked it to stop
       observe::log_line(LogLevel::kError, "the shutdown hangs: leaving without it");
       _exit(kExitBug);
     }
-    for (const std::int32_t p : stores.remove_left()) {
+    for (const std::int32_t p : stores.remove_left(crew.all_are_members())) {
       observe::log_line(LogLevel::kInfo, "removed the directory of a partition that went elsewhere",
                         {{"partition", p}});
     }
+  }
+  if (model_failed && crew.code() == kExitClean) {
+    const bool unreadable = model_failed->code == Errc::kCorrupt;
+    return fail_logged(*model_failed, unreadable ? kExitState : kExitBroker);
   }
   const int code = crew.code();
   if (code == kExitClean) observe::log_line(LogLevel::kInfo, "stopped");

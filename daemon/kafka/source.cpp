@@ -115,6 +115,7 @@ class KafkaSource final : public Source {
     left.push_back(std::move(client));
   }
 
+  static void on_error(rd_kafka_t*, int code, const char* what, void* hooks);
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* list, void* hooks);
   void assigned(const std::vector<std::int32_t>& partitions);
@@ -131,7 +132,7 @@ class KafkaSource final : public Source {
   std::optional<Polled> take(RawMessage message);
   SourceTrouble trouble_of(const rd_kafka_message_t& message) const;
   std::optional<SourceTrouble> fatal_trouble() const;
-  Polled idle() const;
+  Polled idle();
 
   rd_kafka_t* handle() const { return client_->handle.get(); }
   void end(milliseconds timeout);
@@ -140,8 +141,9 @@ class KafkaSource final : public Source {
   const ClientSettings settings_;
   std::string topic_;
   RebalanceListener& listener_;
-  std::vector<Part> parts_;  // by partition number
-  std::string member_;       // as which everything owned was assigned
+  std::vector<Part> parts_;    // by partition number
+  std::string member_;         // as which everything owned was assigned
+  std::string unknown_topic_;  // what the library said of it since it was told; empty = nothing
   bool was_assigned_ = false;
   bool returning_ = false;  // what was lost is being given back; then we join anew
 };
@@ -150,6 +152,7 @@ Result<void> KafkaSource::open(const SourceOptions& options) {
   auto conf = make_conf(settings_, client_->hooks, kTuned, required_of(settings_, options));
   if (!conf) return conf.error();
   rd_kafka_conf_set_rebalance_cb(conf->get(), &KafkaSource::on_rebalance);
+  rd_kafka_conf_set_error_cb(conf->get(), &KafkaSource::on_error);
   client_->watch.attach(conf->get());
   auto made = make_consumer(std::move(*conf));
   if (!made) return made.error();
@@ -200,6 +203,19 @@ void KafkaSource::on_rebalance(rd_kafka_t* handle, rd_kafka_resp_err_t what,
     self->revoked(partitions);
   } else {
     rd_kafka_assign(handle, nullptr);
+  }
+}
+
+// What is of no single record comes here, from inside a poll, and once a second for as long as the
+// topic is not there.
+void KafkaSource::on_error(rd_kafka_t* handle, int code, const char* what, void* hooks) {
+  auto* all = static_cast<Hooks*>(hooks);
+  auto* self = static_cast<KafkaSource*>(all->owner);
+  const auto err = static_cast<rd_kafka_resp_err_t>(code);
+  if (self != nullptr && errc_of(err) == Errc::kUnavailable) {
+    self->unknown_topic_ = what;
+  } else if (all->log) {
+    all->log(3, std::string("ERROR: ") + rd_kafka_name(handle) + ": " + what);
   }
 }
 
@@ -353,8 +369,11 @@ Polled KafkaSource::poll(milliseconds timeout) {
 }
 
 /// The library tells of its end once, perhaps while records are polled away: so it is asked.
-Polled KafkaSource::idle() const {
+Polled KafkaSource::idle() {
   if (auto end = fatal_trouble()) return std::move(*end);
+  if (!unknown_topic_.empty()) {
+    return SourceTrouble{SourceTrouble::Kind::kUnknownTopic, -1, std::exchange(unknown_topic_, {})};
+  }
   return Idle{};
 }
 
@@ -393,6 +412,8 @@ SourceTrouble KafkaSource::trouble_of(const rd_kafka_message_t& message) const {
   if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
     trouble.kind = Kind::kOffsetOutOfRange;
+  } else if (errc_of(code) == Errc::kUnavailable) {
+    trouble.kind = Kind::kUnknownTopic;
   } else if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
     trouble.kind = Kind::kFenced;
   } else if (errc_of(code) == Errc::kMisconfigured) {

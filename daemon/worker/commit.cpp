@@ -43,7 +43,7 @@ Worker::Commit Worker::commit() {
   const Pace::Time begin = parts_.pace.now();
   if (auto begun = parts_.log.begin(); !begun) {
     ++commit_tally_.transactions[observe::TransactionOutcome::kNotBegun];
-    if (begun.error().code == Errc::kUnavailable) end(WorkerEnd::Kind::kBroker, begun.error().what);
+    if (begun.error().code != Errc::kRetry) end(WorkerEnd::Kind::kBroker, begun.error().what);
     observe::log_limited(limit_, "begin", parts_.wall(), LogLevel::kWarning,
                          "no transaction can be begun; trying again",
                          {{"what", begun.error().what}});

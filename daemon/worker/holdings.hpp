@@ -1,4 +1,5 @@
-// What the workers of a process hold, so that the process ends only when none of them can go on.
+// What the workers of a process hold and whether the group knows them, so that the process ends
+// only when none of them can go on, and gives up no store while a partition may be nobody's.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,18 @@ class Holdings {
   /// that only a person can help.
   void publish(int worker, std::size_t owned, std::size_t stuck) {
     const std::lock_guard lock(mutex_);
-    workers_.at(static_cast<std::size_t>(worker)) = {owned, stuck};
+    Holding& holding = workers_.at(static_cast<std::size_t>(worker));
+    holding.owned = owned;
+    holding.stuck = stuck;
+  }
+  /// Whether the group knows this worker as of the last rebalance that it heard of.
+  void note_membership(int worker, bool member) {
+    const std::lock_guard lock(mutex_);
+    workers_.at(static_cast<std::size_t>(worker)).member = member;
+  }
+  bool all_are_members() const {
+    const std::lock_guard lock(mutex_);
+    return std::all_of(workers_.begin(), workers_.end(), [](const Holding& h) { return h.member; });
   }
 
   /// Something is owned, and nothing of it can go on.
@@ -34,6 +46,7 @@ class Holdings {
   struct Holding {
     std::size_t owned = 0;
     std::size_t stuck = 0;
+    bool member = false;
   };
   mutable std::mutex mutex_;
   std::vector<Holding> workers_;  // guarded by mutex_

@@ -41,8 +41,8 @@ ModelReader::~ModelReader() {
 
 Result<void> ModelReader::wait_until_complete(milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [&] { return complete_ || !corrupt_.empty(); });
-  if (!corrupt_.empty()) return Error{Errc::kCorrupt, corrupt_};
+  changed_.wait_for(lock, timeout, [&] { return complete_ || failed_; });
+  if (failed_) return *failed_;
   if (!complete_)
     return Error{Errc::kRetry, "the model topic could not be read to its end in time"};
   return {};
@@ -57,6 +57,7 @@ void ModelReader::work() {
       observe::log_limited(limit, "read", steady_instant(), observe::LogLevel::kWarning,
                            "the model topic cannot be read; trying again",
                            {{"what", read.error().what}});
+      if (read.error().code == Errc::kMisconfigured) fail(read.error());
       std::this_thread::sleep_for(kRetryPause);
       continue;
     }
@@ -83,11 +84,20 @@ void ModelReader::take(const Message& record) {
   }
   const std::string what = "an epoch on the model topic cannot be read: " + epoch.error().what;
   observe::log_line(observe::LogLevel::kError, what, {{"offset", record.offset}});
+  fail({Errc::kCorrupt, what});
+}
+
+void ModelReader::fail(Error error) {
   {
     const std::lock_guard lock(mutex_);
-    corrupt_ = what;
+    failed_ = std::move(error);
   }
   changed_.notify_all();
+}
+
+std::optional<Error> ModelReader::failed() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
 }
 
 }  // namespace segmentd

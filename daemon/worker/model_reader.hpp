@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -27,6 +28,9 @@ class ModelReader {
   /// Returns when everything that was on the topic is known. kRetry: not in time. kCorrupt: an
   /// epoch on the topic cannot be read.
   Result<void> wait_until_complete(milliseconds timeout);
+  /// Why it cannot go on; nullopt = it does. kCorrupt as above; kMisconfigured: the right to read
+  /// the topic was taken away. Any thread.
+  std::optional<Error> failed() const;
   /// Every epoch below this offset of the topic is known. Any thread.
   std::int64_t position() const { return position_; }
 
@@ -34,16 +38,17 @@ class ModelReader {
   ModelReader(std::unique_ptr<LogReader> reader, Epochs& epochs);
   void work();
   void take(const Message& record);
+  void fail(Error error);
 
   std::unique_ptr<LogReader> reader_;
   Epochs& epochs_;
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> position_{0};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool complete_ = false;  // guarded by mutex_
-  std::string corrupt_;    // guarded by mutex_
-  std::thread thread_;     // last: uses all of the above
+  bool complete_ = false;        // guarded by mutex_
+  std::optional<Error> failed_;  // guarded by mutex_
+  std::thread thread_;           // last: uses all of the above
 };
 
 }  // namespace segmentd

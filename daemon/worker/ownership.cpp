@@ -13,6 +13,7 @@ using observe::LogLevel;
 constexpr milliseconds kRoomLookMax{600'000};
 constexpr milliseconds kRejoinTimeout{10'000};
 constexpr milliseconds kRestoreLater{1'000};
+constexpr milliseconds kRestoreLaterMax{16'000};
 constexpr milliseconds kCountLater{1'000};
 constexpr int kRejoinsForUnassignedMax = 3;  // then it is not what joining again could mend
 
@@ -25,6 +26,7 @@ void Worker::check_partition_count() {
   if (!count_unchecked_ || in_doubt() || parts_.pace.now() < count_not_before_) return;
   const auto count = parts_.broker.partition_count(parts_.input_topic, kCountTimeout);
   const auto before = count ? partition_count_of_state() : Result<std::int32_t>(count.error());
+  note_input(count);
   if (!before) {
     count_not_before_ = parts_.pace.now() + kCountLater;
     observe::log_limited(limit_, "count", parts_.wall(), LogLevel::kWarning,
@@ -35,6 +37,21 @@ void Worker::check_partition_count() {
   count_unchecked_ = false;
   if (*count != rules_.partitions) return park_all(*count, rules_.partitions);
   if (*before > 0 && *before != *count) park_all(*count, *before);
+}
+
+/// A topic that was deleted is not waited for; one whose metadata is on its way is.
+void Worker::note_input(const Result<std::int32_t>& count) {
+  if (count || count.error().code != Errc::kUnavailable) {
+    input_gone_since_.reset();
+    return;
+  }
+  const Pace::Time now = parts_.pace.now();
+  if (!input_gone_since_) input_gone_since_ = now;
+  if (now - *input_gone_since_ < rules_.input_patience) return;
+  end(WorkerEnd::Kind::kBroker,
+      count.error().what +
+          ": the input was deleted while segmentd worked on it. Put it back with "
+          "its records, or start a new application id");
 }
 
 /// The first one that the group's offsets tell which is not ours; 0 = they tell no other.
@@ -145,12 +162,17 @@ void Worker::restore_again(std::int32_t partition, observe::ParkReason reason,
   restore_not_before_[partition] = parts_.pace.now() + rules_.restore_pause;
 }
 
-/// The broker does not answer: for as long as it takes.
+/// The broker does not answer, or not as it should: for as long as it takes.
 void Worker::restore_later(std::int32_t partition, const std::string& why) {
   observe::log_limited(limit_, "restore-" + std::to_string(partition), parts_.wall(),
                        LogLevel::kWarning, "not restored yet; trying again",
                        {{"partition", partition}, {"what", why}});
-  restore_not_before_[partition] = parts_.pace.now() + kRestoreLater;
+  const Pace::Time now = parts_.pace.now();
+  auto [it, first] = restore_delays_.try_emplace(partition, RestoreDelay{now, {}, {}});
+  RestoreDelay& delay = it->second;
+  delay.wait = first ? kRestoreLater : std::min(2 * delay.wait, kRestoreLaterMax);
+  delay.why = why;
+  restore_not_before_[partition] = now + delay.wait;
 }
 
 void Worker::activate(Restored restored) {
@@ -163,11 +185,11 @@ void Worker::activate(Restored restored) {
   }
   std::unique_ptr<Partition> partition = std::move(*restored.opened);
   const std::int32_t asked[] = {p};
-  auto committed = source_->committed(asked, kCommittedTimeout);
+  auto committed = source_->committed(asked, kActivationTimeout);
   // R2: a lost end may hide the group's offset too. META is committed, and ours.
   const bool ours = partition->restored_mark().writer == parts_.pipeline.partition_rules().writer;
   const bool unstable = !committed && ours;
-  if (unstable) committed = source_->committed_before(asked, kCommittedTimeout);
+  if (unstable) committed = source_->committed_before(asked, kActivationTimeout);
   if (!committed) {
     partition.reset();  // closes the store
     restore_later(p, committed.error().what);
@@ -192,6 +214,7 @@ void Worker::activate(Restored restored) {
                      {"worker", rules_.worker}});
   say_skips_behind(p, *from);
   restore_attempts_.erase(p);
+  restore_delays_.erase(p);
   flushed_at_[p] = parts_.pace.now();
   parts_.pipeline.add(std::move(partition));
 }
@@ -314,7 +337,9 @@ void Worker::give_up(std::int32_t partition, const Error& error) {
     case Errc::kUnavailable:
       park(partition, observe::ParkReason::kDiskFull, error.what);
       return;
-    case Errc::kMisconfigured:
+    case Errc::kMisconfigured:  // its disk may not be written
+      park(partition, observe::ParkReason::kStoreError, error.what);
+      return;
     case Errc::kBadInput:
     case Errc::kRetry:
       park(partition, observe::ParkReason::kRepeatedFailure, error.what);

@@ -134,10 +134,17 @@ void Worker::report_health() {
     if (parked_.contains(p)) {
       health.not_ready.push_back("partition " + std::to_string(p) +
                                  " is parked: " + parked_.at(p).what);
-    } else if (!any_active) {
+    } else if (const auto delay = restore_delays_.find(p);
+               delay != restore_delays_.end() &&
+               now - delay->second.since > rules_.restore_overdue) {
+      health.not_ready.push_back("partition " + std::to_string(p) +
+                                 " cannot be restored: " + delay->second.why);
+    } else if (!any_active && !parts_.pipeline.find(p)) {
       health.not_ready.push_back("partition " + std::to_string(p) + " is being restored");
     }
   }
+  if (input_gone_since_) health.not_ready.push_back("the input does not exist");
+  parts_.holdings.note_membership(rules_.worker, noted_.valid());
   parts_.health.publish(rules_.worker, std::move(health));
 }
 

@@ -83,7 +83,7 @@ class Restore {
   bool reaches(const ReadProgress& progress) const;
   Result<bool> knows_hidden_end(const ReadProgress& progress);
   Step fence_writer();
-  void say_end_is_lost(const std::string& writer) const;
+  Step end_is_lost(const std::string& writer) const;
   void free_outputs();
   bool hides_outputs() const;
   Result<std::optional<Meta>> stored_meta();
@@ -377,8 +377,7 @@ Restore::Step Restore::fence_writer() {
   if (!writer) return Failure{writer.error(), ParkReason::kStateBehindLog};
   if (!*writer || (*writer)->empty()) return std::nullopt;
   if (**writer == parts_.own_writer) {
-    if (++hidden_by_us_ == kOwnInVain) say_end_is_lost(**writer);
-    return std::nullopt;
+    return ++hidden_by_us_ < kOwnInVain ? std::nullopt : end_is_lost(**writer);
   }
   observe::log_line(LogLevel::kWarning,
                     "an open transaction hides the changelog's end: fencing its writer",
@@ -386,17 +385,17 @@ Restore::Step Restore::fence_writer() {
   if (auto fenced = parts_.broker.fence(**writer, kFenceTimeout); !fenced) {
     return Failure{fenced.error(), ParkReason::kStateBehindLog};
   }
-  if (++writers_fenced_ >= kFencedInVain) say_end_is_lost(**writer);
-  return std::nullopt;
+  return ++writers_fenced_ < kFencedInVain ? std::nullopt : end_is_lost(**writer);
 }
 
-void Restore::say_end_is_lost(const std::string& writer) const {
-  observe::log_line(
-      LogLevel::kError,
+/// Ends this attempt: the next one comes later and later, and others are restored meanwhile.
+Restore::Step Restore::end_is_lost(const std::string& writer) const {
+  const std::string what =
       "the changelog's end stays hidden although its writer has nothing open: the brokers lost the "
       "end of a transaction (KAFKA-20734). See \"The end of a transaction was lost\" in "
-      "OPERATIONS.md",
-      {{"partition", partition_}, {"writer", writer}});
+      "OPERATIONS.md";
+  observe::log_line(LogLevel::kError, what, {{"partition", partition_}, {"writer", writer}});
+  return Failure{{Errc::kRetry, what + "; the writer is " + writer}, ParkReason::kStateBehindLog};
 }
 
 bool Restore::hides_outputs() const {
@@ -405,8 +404,10 @@ bool Restore::hides_outputs() const {
     if (topic == OutputTopic::kChangelog || (topic == OutputTopic::kModel && partition_ != 0)) {
       continue;
     }
+    if (cancelled_()) return false;
     const auto marks = parts_.broker.watermarks(parts_.output(topic), partition_, kQuestion);
-    if (marks && marks->stable_end < marks->end) return true;
+    if (!marks) return false;
+    if (marks->stable_end < marks->end) return true;
   }
   return false;
 }
@@ -432,8 +433,12 @@ void Restore::free_outputs() {
 Result<void> Restore::wait_for_epochs() {
   auto marks = parts_.broker.watermarks(parts_.output(OutputTopic::kModel), 0, kQuestion);
   if (!marks) return marks.error();
+  const Pace::Time until = parts_.pace.now() + kBrokerPatience;
   while (parts_.model_position() < marks->stable_end) {
     if (cancelled_()) return cancelled_error();
+    if (parts_.pace.now() > until) {
+      return Error{Errc::kRetry, "the model topic is not read to its end yet"};
+    }
     parts_.pace.sleep(kEpochPause);
   }
   return {};

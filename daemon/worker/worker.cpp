@@ -113,6 +113,9 @@ bool Worker::handle(Polled polled) {
                "put "
                "the records back");
       return true;
+    case SourceTrouble::Kind::kUnknownTopic:
+      count_unchecked_ = true;
+      return false;
     case SourceTrouble::Kind::kFenced:
       join_after_fencing(trouble.what);
       return false;
@@ -176,7 +179,9 @@ void Worker::decide_and_commit() {
     commit_failed_ = commit() != Commit::kDone;
     if (commit_failed_) return;
     if (*next != Pipeline::Next::kCommit || (stop_ != nullptr && *stop_)) return;
-    handle(source_->poll(milliseconds(0)));  // a long sweep must not keep the group waiting
+    // A long sweep, or a backlog, must keep neither the group waiting nor those who watch.
+    handle(source_->poll(milliseconds(0)));
+    report(false);
     if (in_doubt()) return;
   }
 }
@@ -233,6 +238,7 @@ void Worker::on_revoked(std::span<const std::int32_t> partitions) {
   ++commit_tally_.rebalances[observe::RebalanceKind::kRevoked];
   commit_before_leaving();
   release(partitions);
+  count_unchecked_ = count_unchecked_ || owned_.empty();  // is the input there at all?
   observe::log_line(
       LogLevel::kInfo, "revoked",
       {{"partitions", list_of(partitions)}, {"owned", owned_.size()}, {"worker", rules_.worker}});
@@ -265,6 +271,7 @@ void Worker::release(std::span<const std::int32_t> partitions) {
     doubts_.erase(p);
     restore_attempts_.erase(p);
     restore_not_before_.erase(p);
+    restore_delays_.erase(p);
     flushed_at_.erase(p);
     ends_.erase(p);
     caught_up_.erase(p);

@@ -65,10 +65,12 @@ struct WorkerRules {
   milliseconds unassigned_look{1'000};      // whether partitions have no owner
   milliseconds unassigned_patience{5'000};  // with that, before the group is joined again
   milliseconds dropped_patience{10'000};    // for the group to take away what is not ours
+  milliseconds input_patience{15'000};      // with an input that does not exist any more
   milliseconds room_look{10'000};           // between looks at a disk that was full
   milliseconds stuck_patience{5'000};       // before the process ends because all is parked
   milliseconds fenced_again{20'000};        // so soon after the last time it is another process
   milliseconds commit_overdue{10'000};      // then it is no longer ready
+  milliseconds restore_overdue{30'000};     // the same, of a partition that cannot be restored
 };
 
 /// Why run() returned.
@@ -124,12 +126,20 @@ class Worker final : public RebalanceListener {
   static constexpr milliseconds kCommittedTimeout{2'000};
   static constexpr milliseconds kCountTimeout{2'000};
   static constexpr milliseconds kAssignmentTimeout{2'000};
+  /// The same for what an activation asks: the others wait meanwhile, and it is asked again.
+  static constexpr milliseconds kActivationTimeout{700};
 
   struct Parked {
     observe::ParkReason reason = observe::ParkReason::kRepeatedFailure;
     std::string what;
     bool was_active = false;
     Pace::Time retry_at{};  // of one parked for a full disk
+  };
+  /// Of a partition that could not be made ready so far.
+  struct RestoreDelay {
+    Pace::Time since{};
+    milliseconds wait{0};
+    std::string why;
   };
   // --- the round ---
   void poll();
@@ -143,6 +153,7 @@ class Worker final : public RebalanceListener {
 
   // --- partitions ---
   void check_partition_count();
+  void note_input(const Result<std::int32_t>& count);
   Result<std::int32_t> partition_count_of_state();
   void park_all(std::int32_t now, std::int32_t before);
   void take_restored();
@@ -204,6 +215,8 @@ class Worker final : public RebalanceListener {
   std::map<std::int32_t, milliseconds> room_waits_;  // grows until a write succeeds
   std::map<std::int32_t, int> restore_attempts_;
   std::map<std::int32_t, Pace::Time> restore_not_before_;
+  std::map<std::int32_t, RestoreDelay> restore_delays_;
+  std::optional<Pace::Time> input_gone_since_;
   /// W3: what was to be committed in a transaction whose outcome is not known. While there is any,
   /// or the producer has not been replaced since, nothing is decided.
   std::map<std::int32_t, OffsetMark> doubts_;

@@ -6,7 +6,7 @@ import unittest
 from harness import Application
 from waiting import until
 
-STATE = 4
+BROKER, STATE = 3, 4
 SECONDS = 60
 
 

@@ -9,7 +9,7 @@ import sys
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
 from confluent_kafka import KafkaException, Producer  # noqa: E402
-from one_customer import SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
+from one_customer import BROKER, SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
 
 LEFT_OPEN_MS = 600_000  # far longer than anybody waits here
 OPEN_SECONDS = 30
@@ -47,6 +47,23 @@ class RecoveryTest(OneCustomerAPartition):
         self.wait_parked(application, 0, "set aside not long ago")
         application.daemon.stop()
         self.assertEqual(self.frequency(application, "c1"), 51)
+
+    def test_an_input_that_is_deleted_while_it_runs_ends_it(self):
+        application = self.begin("deleted", partitions=1)
+        application.daemon.start().wait_active()
+        application.kafka.delete(application.input)
+        self.wait_ended(application, BROKER, "the input was deleted while segmentd worked on it")
+
+    def test_an_input_that_is_made_anew_while_it_runs_is_not_taken_for_the_old_one(self):
+        application = self.begin("anew-running", partitions=1)
+        application.daemon.start().wait_active()
+        rows = application.rows()
+        application.kafka.delete(application.input)
+        application.kafka.create(application.input, 1)
+        for n in range(10):
+            application.kafka.send(application.input, b"c0", order(100 + n, "c0"))
+        self.wait_ended(application, STATE, "input_recreated")
+        self.assertEqual(application.rows(), rows)
 
     def test_an_input_that_was_made_anew_is_not_taken_for_the_old_one(self):
         application = self.begin("anew", partitions=1)

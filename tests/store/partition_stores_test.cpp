@@ -15,6 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr bool kInGroup = true;
+
 class PartitionStoresTest : public testing::Test {
  protected:
   bool lies(std::int32_t p) const { return std::filesystem::exists(directory_.partition(p)); }
@@ -50,26 +52,26 @@ TEST_F(PartitionStoresTest, ADirectoryGoesSomeTimeAfterItsPartitionLeft) {
   auto stays = all.open(2);
   ASSERT_TRUE(stays);
   now_ += 61s;
-  EXPECT_TRUE(all.remove_left().empty()) << "closed, but ours still: it may be parked";
+  EXPECT_TRUE(all.remove_left(kInGroup).empty()) << "closed, but ours still: it may be parked";
   all.left(1);
   all.left(2);  // another worker has it already
   now_ += 59s;
-  EXPECT_TRUE(all.remove_left().empty());
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
   {
     auto back = all.open(1);  // its time begins anew
     ASSERT_TRUE(back);
     EXPECT_EQ(test::value_of(**back, "key"), "value");
   }
   now_ += 61s;
-  EXPECT_TRUE(all.remove_left().empty());
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
   all.left(1);
   now_ += 59s;
-  EXPECT_TRUE(all.remove_left().empty());
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
   now_ += 1s;
-  EXPECT_EQ(all.remove_left(), std::vector<std::int32_t>{1});
+  EXPECT_EQ(all.remove_left(kInGroup), std::vector<std::int32_t>{1});
   EXPECT_FALSE(lies(1));
   EXPECT_TRUE(lies(2));
-  EXPECT_TRUE(all.remove_left().empty());
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
 }
 
 TEST_F(PartitionStoresTest, WhatLiesThereFromTheStartCountsFromThen) {
@@ -78,12 +80,27 @@ TEST_F(PartitionStoresTest, WhatLiesThereFromTheStartCountsFromThen) {
   std::filesystem::create_directories(directory_.directory() / "partition-8.aside");
   std::filesystem::create_directories(directory_.directory() / "partition-9.retired");
   PartitionStores all(directory_, rocks_, 60s, [this] { return now_; });
-  EXPECT_TRUE(all.remove_left().empty());
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
   EXPECT_FALSE(std::filesystem::exists(directory_.directory() / "partition-9.retired"));
   now_ += 60s;
-  EXPECT_EQ(all.remove_left(), std::vector<std::int32_t>{7});
+  EXPECT_EQ(all.remove_left(kInGroup), std::vector<std::int32_t>{7});
   EXPECT_TRUE(std::filesystem::exists(directory_.directory() / "partition-x"));
   EXPECT_TRUE(std::filesystem::exists(directory_.directory() / "partition-8.aside"));
+}
+
+TEST_F(PartitionStoresTest, WhileTheGroupDoesNotKnowUsNoStoreIsGivenUp) {
+  PartitionStores all(directory_, rocks_, 60s, [this] { return now_; });
+  { ASSERT_TRUE(all.open(1)); }
+  all.left(1);  // by a session that ended because the brokers are away
+  for (int minutes = 0; minutes < 120; ++minutes) {
+    now_ += 60s;
+    EXPECT_TRUE(all.remove_left(!kInGroup).empty());
+  }
+  EXPECT_TRUE(lies(1));
+  now_ += 59s;  // they are back, and somebody else has the partition
+  EXPECT_TRUE(all.remove_left(kInGroup).empty());
+  now_ += 1s;
+  EXPECT_EQ(all.remove_left(kInGroup), std::vector<std::int32_t>{1});
 }
 
 TEST_F(PartitionStoresTest, AStoreThatCannotBeOpenedIsNotTakenForOpen) {
