@@ -1,263 +1,26 @@
 // What a worker does when the group, the transactions, the stores or the input are not as they
 // should be (W1-W6): after each trouble every order has had its effect once, or the partition is
 // parked and says why.
-#include "daemon/worker/worker.hpp"
-
 #include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include "daemon/wire/epoch_json.hpp"
-#include "daemon/worker/restore_threads.hpp"
 #include "state/codec.hpp"
-#include "state/memory_store.hpp"
-#include "tests/support/fake_kafka.hpp"
-#include "tests/support/pipeline_bench.hpp"
+#include "tests/worker/worker_fixture.hpp"
 
 namespace segmentd {
 namespace {
 
-using test::FakeCluster;
-using test::FakeLog;
 using test::FakeSource;
 using test::Fate;
+using test::kPartitions;
+using test::kWriter;
+using test::WorkerTest;
 using namespace std::chrono_literals;
-
-constexpr std::int32_t kPartitions = 2;
-constexpr std::size_t kRecords = 600;
-constexpr auto kPatience = 20s;
-constexpr const char* kWriter = "bench-0";
-
-/// A store that fails as the test says, over one that outlives it.
-class TroubledStore final : public ForwardingStore {
- public:
-  TroubledStore(std::shared_ptr<Store> store, std::optional<Error>& trouble)
-      : ForwardingStore(std::move(store)), trouble_(trouble) {}
-  Result<void> write(std::span<const RowWrite> rows, const Position& position) override {
-    if (trouble_) return *trouble_;
-    return ForwardingStore::write(rows, position);
-  }
-
- private:
-  std::optional<Error>& trouble_;
-};
-
-class WorkerTest : public testing::Test {
- protected:
-  WorkerTest() : cluster_(kPartitions), log_(cluster_) {
-    const test::Input records = test::first_records(kRecords);
-    for (std::size_t i = 0; i < records.size(); ++i) {
-      const auto p = records[i].key ? records[i].key->back() % kPartitions : 0;
-      cluster_.input[static_cast<std::size_t>(p)].push_back(
-          {records[i].key, records[i].json, 1'600'000'000'000 + static_cast<std::int64_t>(i)});
-    }
-    rules_.partitions = kPartitions;
-    rules_.stuck_patience = 20ms;
-    rules_.restore_pause = 1ms;
-    rules_.restore_attempts_max = 5;
-    rules_.dropped_patience = 50ms;
-    rules_.room_look = 1ms;
-    rules_.idle_poll = 1ms;
-    rules_.report_every = 0ms;
-    rules_.poll_records_max = 20;
-    pipeline_rules_ = test::bench_rules();
-    pipeline_rules_.partition_count = kPartitions;
-    pipeline_rules_.partition.process = "one";
-    pipeline_rules_.partition.partitions = kPartitions;
-    pipeline_rules_.transaction_records_max = 25;
-  }
-
-  /// Runs a worker until `script` says stop(), or for too long. Everything but stores and cluster
-  /// is new each time, as after a restart.
-  WorkerEnd run(FakeSource::Script script) {
-    given_up_.clear();
-    stop_ = false;
-    Epochs epochs;
-    std::size_t read = 0;
-    const auto read_model = [&] {
-      for (; read < cluster_.model.size(); ++read) {
-        epochs.add(*decode_epoch(*cluster_.model[read].value));
-      }
-    };
-    read_model();
-    Pipeline pipeline(pipeline_rules_, test::bench_decoder(), epochs);
-    RestoreThreads restorer({cluster_, steady_pace(), test::kFakeInput, test::fake_outputs(),
-                             pipeline.partition_rules(), epochs, kWriter,
-                             [this](std::int32_t p) { return open_store(p); },
-                             [this](std::int32_t p, GivenUp how) { return give_up_store(p, how); },
-                             [this] { return new_uuid_; }, [this] { return wall_; },
-                             [this] { return static_cast<std::int64_t>(cluster_.model.size()); }},
-                            2);
-    Holdings holdings(1);
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    const auto guarded = [&](FakeSource& source) {
-      if (std::chrono::steady_clock::now() > until) {
-        ADD_FAILURE() << "it stands still";
-        stop_ = true;
-        return;
-      }
-      read_model();
-      rejoins_ = source.rejoins;
-      script(source);
-    };
-    WorkerParts parts{[&](RebalanceListener& listener) -> Result<std::unique_ptr<Source>> {
-                        auto source = std::make_unique<FakeSource>(cluster_, listener, guarded);
-                        return std::unique_ptr<Source>(std::move(source));
-                      },
-                      log_,
-                      cluster_,
-                      steady_pace(),
-                      pipeline,
-                      restorer,
-                      holdings,
-                      metrics_,
-                      health_,
-                      [this] { return wall_; },
-                      test::kFakeInput,
-                      [this](std::int32_t p) { return set_aside(p); },
-                      [this](std::int32_t p) { left_.insert(p); },
-                      [this] { return room_; }};
-    Worker worker(rules_, std::move(parts));
-    return worker.run(stop_);
-  }
-
-  Result<std::unique_ptr<Store>> open_store(std::int32_t p) {
-    const std::lock_guard lock(restoring_);
-    ++opened_[p];
-    if (open_trouble_.contains(p)) {
-      const Error trouble = open_trouble_.at(p);
-      open_trouble_.erase(p);
-      return trouble;
-    }
-    auto& memory = stores_[p];
-    if (memory == nullptr) memory = std::make_shared<MemoryStore>();
-    return std::unique_ptr<Store>(std::make_unique<TroubledStore>(memory, write_trouble_));
-  }
-  Result<void> give_up_store(std::int32_t p, GivenUp how) {
-    const std::lock_guard lock(restoring_);
-    given_up_.emplace_back(p, how);
-    stores_[p] = std::make_shared<MemoryStore>();
-    return {};
-  }
-  Result<void> set_aside(std::int32_t p) {
-    const std::lock_guard lock(restoring_);
-    ++set_aside_[p];
-    if (set_aside_[p] > 1) return Error{Errc::kCorrupt, "set aside not long ago"};
-    stores_[p] = std::make_shared<MemoryStore>();
-    write_trouble_.reset();
-    return {};
-  }
-
-  void stop() { stop_ = true; }
-  bool consumed(std::int32_t p) const {
-    const auto it = cluster_.offsets.find(p);
-    const auto end = static_cast<std::int64_t>(cluster_.input[static_cast<std::size_t>(p)].size());
-    return it != cluster_.offsets.end() && it->second.next_offset == end;
-  }
-  bool all_consumed() const {
-    for (std::int32_t p = 0; p < kPartitions; ++p) {
-      if (!consumed(p)) return false;
-    }
-    return true;
-  }
-  /// Assigns everything at the first poll, does `more`, and stops when all is consumed.
-  FakeSource::Script consume_all(FakeSource::Script more = [](FakeSource&) {}) {
-    return [this, more = std::move(more)](FakeSource& source) {
-      if (source.polls == 1) source.assign({0, 1});
-      more(source);
-      if (all_consumed()) stop();
-    };
-  }
-  /// Runs until both partitions are at work.
-  WorkerEnd take_up() {
-    return run([this](FakeSource& source) {
-      if (source.polls == 1) source.assign({0, 1});
-      if (source.active(0) && source.active(1)) stop();
-    });
-  }
-  /// Runs until partition 0 is consumed, whatever becomes of the other; what `/readyz` said last.
-  std::string said_while_0_goes_on() {
-    std::string said;
-    run([&](FakeSource& source) {
-      if (source.polls == 1) source.assign({0, 1});
-      said = not_ready();
-      if (consumed(0)) stop();
-    });
-    return said;
-  }
-  std::string not_ready() const {
-    std::string text;
-    for (const std::string& reason : health_.report(std::chrono::steady_clock::now()).not_ready) {
-      text += reason + "; ";
-    }
-    return text;
-  }
-
-  /// Everything that readers see of a run that met no trouble.
-  struct Seen {
-    std::vector<std::vector<std::string>> changes;
-    std::vector<std::map<std::string, std::string>> rows;  // the changelog without META, compacted
-  };
-  Seen seen() const {
-    Seen seen;
-    for (std::int32_t p = 0; p < kPartitions; ++p) {
-      const auto at = static_cast<std::size_t>(p);
-      seen.changes.emplace_back();
-      for (const auto& r : cluster_.changes[at]) seen.changes.back().push_back(*r.value);
-      seen.rows.emplace_back();
-      for (const auto& r : cluster_.changelog[at]) {
-        if (*r.key != kMetaKey) seen.rows.back()[*r.key] = *r.value;
-      }
-    }
-    return seen;
-  }
-  static const Seen& calm() {
-    static const Seen seen = [] {
-      struct Calm : WorkerTest {
-        void TestBody() override {}
-        Seen play() {
-          EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
-          return this->seen();
-        }
-      };
-      return Calm().play();
-    }();
-    return seen;
-  }
-  void expect_calm() const {
-    const Seen found = seen();
-    for (std::size_t p = 0; p < kPartitions; ++p) {
-      EXPECT_GT(calm().changes[p].size(), 20U);
-      EXPECT_EQ(found.changes[p], calm().changes[p]) << "partition " << p;
-      EXPECT_EQ(found.rows[p], calm().rows[p]) << "partition " << p;
-    }
-  }
-
-  FakeCluster cluster_;
-  FakeLog log_;
-  WorkerRules rules_;
-  PipelineRules pipeline_rules_;
-  observe::Metrics metrics_{{"GBP", 3, "test"}};
-  http::HealthBoard health_{1, milliseconds(100'000), std::chrono::steady_clock::now()};
-  std::mutex restoring_;  // over what the restoring threads use
-  std::map<std::int32_t, std::shared_ptr<MemoryStore>> stores_;
-  std::map<std::int32_t, int> opened_;
-  std::map<std::int32_t, Error> open_trouble_;
-  std::optional<Error> write_trouble_;
-  std::map<std::int32_t, int> set_aside_;
-  std::vector<std::pair<std::int32_t, GivenUp>> given_up_;  // by the restorer
-  std::set<std::int32_t> left_;
-  bool room_ = true;
-  std::string new_uuid_ = "uuid";
-  Instant wall_ = test::kWall;
-  std::atomic<bool> stop_{false};
-  int rejoins_ = 0;  // that the source saw
-};
 
 // --- W3, W4: how transactions end ---
 
@@ -409,11 +172,7 @@ TEST_F(WorkerTest, PartitionsThatComeAndGoShowNowhere) {
 }
 
 TEST_F(WorkerTest, ARestartGoesOnWhereItStopped) {
-  for (const int commits : {3, 7, 12}) {
-    run(consume_all([&](FakeSource&) {
-      if (log_.committed >= commits) stop();
-    }));
-  }
+  for (const int commits : {3, 7, 12}) consume_until(commits);
   stores_.clear();  // and the disk is lost
   EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
   expect_calm();
@@ -458,9 +217,7 @@ TEST_F(WorkerTest, AStopDoesNotWaitForTheEndOfARelabelling) {
 // --- W6: what cannot go on ---
 
 TEST_F(WorkerTest, AnOffsetSetByHandParksItsPartitionAndNoOther) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 4) stop();
-  }));
+  consume_until(4);
   cluster_.offsets[0] = {0, 0, ""};
   const std::size_t before = cluster_.changes[0].size();
   const auto end = static_cast<std::int64_t>(cluster_.input[1].size());
@@ -478,9 +235,7 @@ TEST_F(WorkerTest, AnOffsetSetByHandParksItsPartitionAndNoOther) {
 }
 
 TEST_F(WorkerTest, TheProcessEndsWhenEveryPartitionIsParked) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 4) stop();
-  }));
+  consume_until(4);
   cluster_.offsets[0] = {0, 0, ""};
   cluster_.offsets[1] = {1, 0, "not/ours"};
   const WorkerEnd ended = run([](FakeSource& source) {
@@ -511,9 +266,7 @@ TEST_F(WorkerTest, AnInputThatWasMadeAnewIsNoticed) {
 }
 
 TEST_F(WorkerTest, AnotherPartitionCountParksEverything) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 4) stop();
-  }));
+  consume_until(4);
   cluster_.partitions_told = kPartitions + 1;
   const auto commits = log_.committed;
   const WorkerEnd ended = run([](FakeSource& source) {
@@ -540,9 +293,7 @@ TEST_F(WorkerTest, APartitionCountThatChangesAtWorkIsNoticedAtTheNextAssignment)
 }
 
 TEST_F(WorkerTest, APartitionThatWasAddedDoesNotBeginWhereTheOthersCannotGoOn) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 4) stop();
-  }));
+  consume_until(4);
   // As after a restart: topics and process know of one more, and only the new one comes here.
   cluster_.input.emplace_back();
   cluster_.changelog.emplace_back();
@@ -573,9 +324,7 @@ TEST_F(WorkerTest, TheProcessGoesOnWhileAnotherWorkerCan) {
 }
 
 TEST_F(WorkerTest, APartitionOnItsWayToAnotherWorkerIsWaitedFor) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 4) stop();
-  }));
+  consume_until(4);
   cluster_.offsets[0] = {0, 0, ""};
   rules_.stuck_patience = 10s;
   int parked_at = 0;
@@ -700,9 +449,7 @@ TEST_F(WorkerTest, AStoreThatWasAwayForTooLongIsReadAnew) {
 }
 
 TEST_F(WorkerTest, AStoreThatCannotBeOpenedIsMadeAnewFromTheChangelog) {
-  run(consume_all([&](FakeSource&) {
-    if (log_.committed >= 6) stop();
-  }));
+  consume_until(6);
   open_trouble_.insert({1, Error{Errc::kCorrupt, "checksum"}});
   EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
   EXPECT_EQ(set_aside_[1], 1);
