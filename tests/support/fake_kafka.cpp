@@ -14,10 +14,12 @@ std::optional<std::string> text_of(std::optional<std::string_view> text) {
 /// Reads one partition to where it ended when this was opened.
 class FakeReader final : public LogReader {
  public:
-  FakeReader(FakePartition log, ReadFrom from)
+  /// `hidden`: behind the end lies an open transaction.
+  FakeReader(FakePartition log, ReadFrom from, std::function<bool()> hidden)
       : log_(std::move(log)),
         partition_(from.partition),
-        next_(std::max<std::int64_t>(0, from.offset)) {}
+        next_(std::max<std::int64_t>(0, from.offset)),
+        hidden_(std::move(hidden)) {}
 
   Result<void> read(std::vector<Message>& out, std::size_t max_records, milliseconds) override {
     if (next_ > size()) return Error{Errc::kCorrupt, "offset out of range"};
@@ -27,8 +29,10 @@ class FakeReader final : public LogReader {
     }
     return {};
   }
-  ReadProgress progress(std::int32_t) const override { return {next_, size(), next_ >= size()}; }
-  bool complete() const override { return next_ >= size(); }
+  ReadProgress progress(std::int32_t) const override {
+    return {next_, size() + (hidden_() ? 1 : 0), next_ >= size()};
+  }
+  bool complete() const override { return progress(partition_).complete(); }
 
  private:
   std::int64_t size() const { return static_cast<std::int64_t>(log_.size()); }
@@ -36,6 +40,7 @@ class FakeReader final : public LogReader {
   const FakePartition log_;
   std::int32_t partition_;
   std::int64_t next_;
+  std::function<bool()> hidden_;
 };
 
 }  // namespace
@@ -57,9 +62,14 @@ const FakePartition& FakeCluster::partition(const std::string& topic, std::int32
 Result<std::unique_ptr<LogReader>> FakeCluster::open_reader(const std::string& topic,
                                                             std::span<const ReadFrom> from,
                                                             milliseconds) {
+  const std::int32_t number = from.front().partition;
+  const auto hidden = [this, topic, number] {
+    const std::lock_guard lock(mutex);
+    return topic == kFakeChangelog && open_writers.contains(number);
+  };
   const std::lock_guard lock(mutex);
   return std::unique_ptr<LogReader>(
-      std::make_unique<FakeReader>(partition(topic, from.front().partition), from.front()));
+      std::make_unique<FakeReader>(partition(topic, number), from.front(), hidden));
 }
 
 Result<Watermarks> FakeCluster::watermarks(const std::string& topic, std::int32_t number,
@@ -73,6 +83,20 @@ Result<std::int32_t> FakeCluster::partition_count(const std::string&, millisecon
   return partitions_told > 0 ? partitions_told : static_cast<std::int32_t>(input.size());
 }
 
+Result<std::optional<std::string>> FakeCluster::hiding_writer(const std::string& topic,
+                                                              std::int32_t number, milliseconds) {
+  const std::lock_guard lock(mutex);
+  const auto it = open_writers.find(number);
+  if (topic != kFakeChangelog || it == open_writers.end()) return std::optional<std::string>();
+  return std::optional<std::string>(it->second);
+}
+
+Result<void> FakeCluster::fence(const std::string& transactional_id, milliseconds) {
+  const std::lock_guard lock(mutex);
+  std::erase_if(open_writers, [&](const auto& open) { return open.second == transactional_id; });
+  return {};
+}
+
 OutputTopicNames fake_outputs() {
   OutputTopicNames names;
   names[static_cast<std::size_t>(OutputTopic::kChangelog)] = kFakeChangelog;
@@ -84,6 +108,10 @@ OutputTopicNames fake_outputs() {
 
 Result<void> FakeLog::begin() {
   if (broken_) return Error{Errc::kRetry, "the producer must be reopened"};
+  if (begin_failures > 0) {
+    --begin_failures;
+    return Error{Errc::kRetry, "no broker answers"};
+  }
   open_.clear();
   return {};
 }
@@ -91,6 +119,10 @@ Result<void> FakeLog::begin() {
 Result<void> FakeLog::produce(OutputTopic topic, std::int32_t partition,
                               std::optional<std::string_view> key,
                               std::optional<std::string_view> value, std::span<const Header>) {
+  const std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0);
+  if (record_bytes_max > 0 && bytes > record_bytes_max) {
+    return Error{Errc::kBadInput, "a record of " + std::to_string(bytes) + " bytes is too large"};
+  }
   open_.push_back({topic, partition, {text_of(key), text_of(value), 0}});
   return {};
 }
@@ -130,6 +162,8 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
   if (fate == Fate::kAborted) return {Outcome::kAborted, "as the test says", {}, -1};
   if (fate != Fate::kCommitted) {
     broken_ = true;
+    if (fate == Fate::kFenced) return {Outcome::kFenced, "another took our name", {}, -1};
+    if (fate == Fate::kFatal) return {Outcome::kFatal, "not allowed", {}, -1};
     return {Outcome::kUnknown, "timed out", {}, -1};
   }
   TransactionResult result{Outcome::kCommitted, {}, {}, -1};
@@ -142,7 +176,13 @@ TransactionResult FakeLog::commit(std::span<const InputOffset> offsets, const Gr
 }
 
 TransactionResult FakeLog::abort() {
+  aborted_of.clear();
+  for (const Open& o : open_) aborted_of.insert(o.partition);
   open_.clear();
+  if (abort_is_unknown) {
+    broken_ = true;
+    return {TransactionResult::Outcome::kUnknown, "timed out", {}, -1};
+  }
   return {TransactionResult::Outcome::kAborted, {}, {}, -1};
 }
 
@@ -215,6 +255,7 @@ Result<void> FakeSource::rejoin(milliseconds) {
 }
 
 void FakeSource::leave(milliseconds) {
+  ++cluster_.members_left;
   std::vector<std::int32_t> all;
   for (const auto& [number, part] : parts_) all.push_back(number);
   if (!all.empty()) revoke(all);

@@ -43,11 +43,9 @@ class FakeCluster final : public Broker {
   Result<Watermarks> watermarks(const std::string& topic, std::int32_t number,
                                 milliseconds timeout) override;
   Result<std::int32_t> partition_count(const std::string& topic, milliseconds timeout) override;
-  Result<std::optional<std::string>> hiding_writer(const std::string&, std::int32_t,
-                                                   milliseconds) override {
-    return std::optional<std::string>();
-  }
-  Result<void> fence(const std::string&, milliseconds) override { return {}; }
+  Result<std::optional<std::string>> hiding_writer(const std::string& topic, std::int32_t number,
+                                                   milliseconds timeout) override;
+  Result<void> fence(const std::string& transactional_id, milliseconds timeout) override;
 
   const FakePartition& partition(const std::string& topic, std::int32_t number) const;
 
@@ -58,6 +56,10 @@ class FakeCluster final : public Broker {
   std::map<std::int32_t, CommittedOffset> offsets;
   std::int32_t generation = 1;
   std::int32_t partitions_told = 0;  // as the input's count; 0 = the true one
+  /// Whose open transaction hides the end of each changelog partition, until it is fenced.
+  std::map<std::int32_t, std::string> open_writers;
+  int members_left = 0;    // the group, when they stopped
+  int members_stayed = 0;  // stopped, and their partitions wait for them
   mutable std::mutex mutex;
 };
 
@@ -66,7 +68,9 @@ enum class Fate {
   kCommitted,
   kAborted,
   kUnknownCommitted,  // an error although it was committed
-  kUnknownLost        // an error, and it was not
+  kUnknownLost,       // an error, and it was not
+  kFenced,            // as kUnknownLost, and somebody took our transactional.id
+  kFatal              // as kUnknownLost, and the producer is of no more use
 };
 
 class FakeLog final : public TransactionLog {
@@ -80,9 +84,15 @@ class FakeLog final : public TransactionLog {
   TransactionResult commit(std::span<const InputOffset> offsets, const GroupStamp& group) override;
   TransactionResult abort() override;
   Result<void> reopen() override;
-  std::uint64_t replaced() const override { return 0; }
+  std::uint64_t replaced() const override { return replaced_by_itself; }
 
   std::deque<Fate> fates;  // of the next commits; then all are committed
+  int begin_failures = 0;
+  std::uint64_t replaced_by_itself = 0;
+  /// Key and value of a record that the producer may send; 0 = any.
+  std::size_t record_bytes_max = 0;
+  bool abort_is_unknown = false;
+  std::set<std::int32_t> aborted_of;  // whose records the last abort() dropped
   /// Records of this partition are refused for what they are: the transaction is lost.
   std::int32_t refuses = -1;
   int reopen_failures = 0;
@@ -125,7 +135,7 @@ class FakeSource final : public Source {
   Result<GroupAssignment> assignment(milliseconds) const override { return group_assignment; }
   std::optional<std::int64_t> last_known_end(std::int32_t partition) const override;
   void leave(milliseconds timeout) override;
-  void stay(milliseconds) override {}
+  void stay(milliseconds) override { ++cluster_.members_stayed; }
 
   void assign(std::vector<std::int32_t> partitions);
   /// The generation is a new one before the callback comes, as in a cooperative rebalance.

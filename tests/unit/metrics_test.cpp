@@ -13,21 +13,15 @@
 #include <gtest/gtest.h>
 
 #include "daemon/observe/metric_table.hpp"
+#include "tests/support/metrics_page.hpp"
 
 namespace segmentd::observe {
 namespace {
 
+using test::value_of;
+
 MetricsSettings pounds() {
   return {"GBP", 3, "1.2.3"};
-}
-
-/// The value of a series, as written on the page; empty = no such series.
-std::string value_of(const std::string& page, const std::string& series) {
-  std::istringstream lines(page);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(series + " ")) return line.substr(series.size() + 1);
-  }
-  return "";
 }
 
 Tally some_tally() {

@@ -3,6 +3,7 @@
 #include "daemon/wire/epoch_json.hpp"
 #include "state/codec.hpp"
 #include "state/forwarding_store.hpp"
+#include "tests/support/metrics_page.hpp"
 
 namespace segmentd::test {
 namespace {
@@ -197,6 +198,10 @@ std::string WorkerTest::not_ready() const {
     text += reason + "; ";
   }
   return text;
+}
+
+std::string WorkerTest::metric(const std::string& series) const {
+  return value_of(metrics_.exposition(), series);
 }
 
 // --- what came of it ---

@@ -51,6 +51,8 @@ class WorkerTest : public testing::Test {
   /// Runs until partition 0 is consumed, whatever becomes of the other; what `/readyz` said last.
   std::string said_while_0_goes_on();
   std::string not_ready() const;
+  /// What `/metrics` says of a series; empty = it has none.
+  std::string metric(const std::string& series) const;
 
   /// Everything that readers see of a run that met no trouble.
   struct Seen {
