@@ -16,7 +16,6 @@ namespace {
 
 using test::FakeRecord;
 using test::FakeSource;
-using test::kPartitions;
 using test::kRecords;
 using namespace std::chrono_literals;
 

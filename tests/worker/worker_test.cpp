@@ -33,6 +33,9 @@ TEST_F(WorkerTest, AbortsAndUnknownOutcomesShowNowhere) {
   EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
   EXPECT_EQ(log_.reopened, 8);
   EXPECT_EQ(rejoins_, 0) << "an outcome that can be read is no reason to give the partitions up";
+  EXPECT_EQ(metric("segmentd_transactions_total{outcome=\"aborted\"}"), "4");
+  EXPECT_EQ(metric("segmentd_transactions_total{outcome=\"unknown\"}"), "8");
+  EXPECT_EQ(metric("segmentd_producer_reopens_total"), "8");
   expect_calm();
 }
 
@@ -50,6 +53,7 @@ TEST_F(WorkerTest, LosingThePartitionsWhileAnOutcomeIsUnknownDoesNotStopItForGoo
             })).kind,
             WorkerEnd::Kind::kStopped);
   EXPECT_GT(away, 0);
+  EXPECT_EQ(metric("segmentd_rebalances_total{kind=\"lost\"}"), "1");
   expect_calm();
 }
 
@@ -96,6 +100,8 @@ TEST_F(WorkerTest, AnotherWritersTransactionOfTheSameNumberIsNotOurs) {
     if (!taken.empty() && !log_.broken() && source.rejoins > 0) stop();
   });
   ASSERT_FALSE(taken.empty());
+  EXPECT_EQ(metric("segmentd_resolutions_total{result=\"not_ours\"}"),
+            std::to_string(taken.size()));
   for (const std::int32_t p : taken) {
     EXPECT_EQ(stores_[p]->statistics().rows, rows_before[p]) << "P2: what was not committed";
   }
@@ -168,6 +174,8 @@ TEST_F(WorkerTest, PartitionsThatComeAndGoShowNowhere) {
             })).kind,
             WorkerEnd::Kind::kStopped);
   EXPECT_EQ(turns, 8);
+  EXPECT_EQ(metric("segmentd_rebalances_total{kind=\"assigned\"}"), "5");
+  EXPECT_EQ(metric("segmentd_rebalances_total{kind=\"revoked\"}"), "5") << "the last as it left";
   expect_calm();
 }
 
