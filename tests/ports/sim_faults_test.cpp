@@ -186,6 +186,39 @@ TEST_F(SimFaultsTest, CompactionLeavesGapsAndTheNewestValueBelowTheStableEnd) {
   EXPECT_EQ((*reader)->progress(0).end, 9);
 }
 
+/// As read_committed goes: the end that is told is the last stable offset, while what the fetches
+/// say of the end is the high watermark; and behind an aborted record the end is told once more.
+TEST_F(SimFaultsTest, AnOpenTransactionInTheInputHoldsBackItsEnd) {
+  SimLog& input = cluster_.input(0);
+  const auto put = [&](int producer) {
+    SimRecord record;
+    record.value = "order";
+    record.producer = producer;
+    input.append(std::move(record));
+  };
+  const auto told = [&] {
+    const Polled polled = source_->poll(milliseconds(1));
+    const auto* end = std::get_if<PartitionEnd>(&polled);
+    return end == nullptr ? -1 : end->next_offset;
+  };
+  put(kNoProducer);
+  put(1'000);
+  put(kNoProducer);
+  ASSERT_TRUE(source_->activate(0, 0));
+  ASSERT_TRUE(std::holds_alternative<Message>(source_->poll(milliseconds(1))));
+  EXPECT_EQ(told(), 1);
+  EXPECT_EQ(source_->last_known_end(0), 3);
+  EXPECT_EQ(told(), -1);
+  input.finish(1'000, false, 0);
+  EXPECT_TRUE(std::holds_alternative<Message>(source_->poll(milliseconds(1))));
+  EXPECT_EQ(told(), 4);
+  put(1'001);
+  EXPECT_EQ(told(), -1);
+  input.finish(1'001, false, 0);
+  EXPECT_EQ(told(), 6);
+  EXPECT_EQ(told(), -1);
+}
+
 TEST_F(SimFaultsTest, AFrozenProcessKeepsItsOldStampAndIsRefused) {
   const GroupStamp stamp = source_->group();
   process_.frozen = true;

@@ -202,11 +202,10 @@ std::optional<Polled> SimSource::next_of(std::int32_t partition, Part& part) {
   if (offset < log.stable_end()) {
     const SimRecord& record = log.at(offset);
     part.next = offset + 1;
-    part.told_end = false;
     return Message::copy_of(partition, offset, record.timestamp_ms, record.key, record.value);
   }
-  if (std::exchange(part.told_end, true)) return std::nullopt;
   part.next = std::max(part.next, offset);
+  if (std::exchange(part.told_end, part.next) == part.next) return std::nullopt;
   return PartitionEnd{partition, part.next};
 }
 

@@ -47,7 +47,7 @@ class SimSource final : public Source {
   struct Part {
     bool active = false;
     bool ignored = false;
-    bool told_end = false;
+    std::int64_t told_end = -1;  // and nothing has come since, nor was anything passed over
     bool told_range = false;
     std::int64_t next = 0;
     std::optional<std::int64_t> known_end;
