@@ -16,6 +16,7 @@ constexpr int kCalmRoundsMax = 4'000;      // of everybody, until all is consume
 constexpr int kPatientRounds = 1'000;      // then what may be parked is restarted by hand
 constexpr int kMendedRounds = 60;          // an end that was lost is mended by who remembers it
 constexpr std::int64_t kAsleepMs = 8'000;  // longer than a session
+constexpr std::int64_t kGoneMs = 6'500;    // too; yet shorter than a transaction may be open
 /// Shorter and longer than a session, a transaction's time-out and the time between polls.
 constexpr std::initializer_list<std::uint64_t> kSleepsMs = {3'000, 8'000, 8'000, 15'000, 70'000};
 constexpr std::size_t kBreachesMax = 5;
@@ -99,6 +100,11 @@ unsigned Simulation::at(Door door, int process, unsigned ways) {
   if (interlude_one_in_ > 0 && depth_ < kDepthMax && chance_.one_in(interlude_one_in_)) {
     interlude(daemon, chance_.one_in(3));
   }
+  if (door == Door::kRead && chance_.one_in(16)) compact();
+  if (door == Door::kEndTransaction && std::exchange(dies_in_commit_, false)) {
+    died_in_commit_ = true;
+    crash(door, process);
+  }
   if (crash_one_in_ > 0 && chance_.one_in(crash_one_in_)) crash(door, process);
   return fate(door, ways);
 }
@@ -106,8 +112,8 @@ unsigned Simulation::at(Door door, int process, unsigned ways) {
 unsigned Simulation::struck(Door door, SimDaemon& daemon, std::uint64_t call, unsigned ways) {
   if (plan_.strikes.empty()) {
     result_.called.push_back({door, static_cast<std::uint8_t>(ways)});
-    return 0;
   }
+  const std::uint64_t nth = ++through_[static_cast<std::size_t>(door)];
   for (const SchedulePlan::Strike& strike : plan_.strikes) {
     if (strike.call != call) continue;
     if (strike.way == SchedulePlan::kDies) crash(door, daemon.number());
@@ -116,6 +122,12 @@ unsigned Simulation::struck(Door door, SimDaemon& daemon, std::uint64_t call, un
     if (strike.way == SchedulePlan::kSleepsAndJoins) interlude(daemon, true);
     if (strike.way == SchedulePlan::kStray) cluster_.deliver_a_stray();
     if (strike.way == SchedulePlan::kForgets) cluster_.transactions().forget_markers();
+    if (strike.way == SchedulePlan::kCompacts) compact();
+  }
+  for (const SchedulePlan::Happens& happens : plan_.happens) {
+    if (happens.door != door || happens.nth != nth) continue;
+    if (happens.way == SchedulePlan::kDies) crash(door, daemon.number());
+    return fault(door, static_cast<unsigned>(happens.way));
   }
   return 0;
 }
@@ -164,6 +176,8 @@ void Simulation::interlude(SimDaemon& daemon, bool joins) {
 void Simulation::others_act(std::uint64_t rounds, std::int64_t ms) {
   for (std::uint64_t n = 0; n < rounds; ++n) {
     cluster_.pass(ms / static_cast<std::int64_t>(rounds));
+    if (plan_.rough && chance_.one_in(8)) compact();
+    if (plan_.rough && chance_.one_in(6)) end_input(chance_.below(open_inputs_.size()));
     for (const auto& other : daemons_) {
       if (other->alive() && !other->busy() && (!plan_.rough || chance_.one_in(2))) step(*other);
     }
@@ -190,48 +204,89 @@ void Simulation::step(SimDaemon& daemon) {
 void Simulation::start_somebody() {
   const std::size_t which = chance_.below(daemons_.size());
   SimDaemon& daemon = *daemons_[which];
-  if (!daemon.alive() && !daemon.busy()) daemon.start();
+  if (daemon.alive() || daemon.busy()) return;
+  if (plan_.rough && chance_.one_in(2)) expire_offsets();
+  daemon.start();
 }
 
 void Simulation::put_noise(std::int32_t partition) {
-  SimLog& log = cluster_.input(partition);
   SimRecord record;
   record.key = "x";
   record.value = "never committed";
   record.timestamp_ms = cluster_.now_ms();
-  record.producer = 1'000;
-  log.append(std::move(record));
-  log.finish(1'000, false, cluster_.now_ms());
+  put_in_transaction(partition, std::move(record), false);
+}
+
+/// Of somebody who writes orders. Half of them stay open for a while, and hide what comes behind.
+std::int64_t Simulation::put_in_transaction(std::int32_t partition, SimRecord record, bool commit) {
+  record.producer = ++input_producers_;
+  open_inputs_.push_back({partition, record.producer, commit});
+  const std::int64_t offset = cluster_.input(partition).append(std::move(record));
+  if (plan_.rough && chance_.one_in(2)) {
+    end_input(open_inputs_.size() - 1);
+  } else {
+    ++result_.left_open;
+  }
+  return offset;
+}
+
+void Simulation::end_input(std::size_t which) {
+  if (which >= open_inputs_.size()) return;
+  const OpenInput open = open_inputs_[which];
+  open_inputs_.erase(open_inputs_.begin() + static_cast<std::ptrdiff_t>(which));
+  SimLog& log = cluster_.input(open.partition);
+  if (open.commit) log.decide(open.producer, {});
+  log.finish(open.producer, open.commit, cluster_.now_ms());
 }
 
 void Simulation::feed(std::uint64_t count) {
   for (; count > 0 && fed_ < work_.records.size(); --count, ++fed_) {
     const WorkRecord& work = work_.records[fed_];
-    SimLog& log = cluster_.input(work.partition);
     if (plan_.rough && chance_.one_in(12)) put_noise(work.partition);
     SimRecord record;
     record.key = work.key;
     record.value = work.value;
     record.timestamp_ms = cluster_.now_ms();
-    const bool transactional = plan_.rough && chance_.one_in(12);
-    if (transactional) record.producer = 1'000;
+    const bool transactional =
+        plan_.rough ? chance_.one_in(12) : inputs_stay_open_ && fed_ % 5 == 2;
     const std::int64_t ms = record.timestamp_ms;
-    const std::int64_t offset = log.append(std::move(record));
-    if (transactional) {
-      log.decide(1'000, {});
-      log.finish(1'000, true, ms);
-    }
+    const std::int64_t offset = transactional
+                                    ? put_in_transaction(work.partition, std::move(record), true)
+                                    : cluster_.input(work.partition).append(std::move(record));
     placed_[static_cast<std::size_t>(work.partition)].push_back({offset, ms, work.key, work.value});
   }
 }
 
-/// What brokers do by themselves.
-void Simulation::housekeeping() {
+// --- what brokers do by themselves ---
+
+/// At whatever moment, also between two reads of a restore.
+void Simulation::compact() {
+  ++result_.compactions;
   for (std::int32_t p = 0; p < work_.partitions; ++p) {
-    if (!chance_.one_in(2)) {
-      cluster_.output(OutputTopic::kChangelog, p).compact();
-      cluster_.output(OutputTopic::kTable, p).compact();
-    }
+    if (plan_.rough && chance_.one_in(2)) continue;
+    cluster_.output(OutputTopic::kChangelog, p).compact();
+    cluster_.output(OutputTopic::kTable, p).compact();
+  }
+}
+
+/// offsets.retention.minutes after the last member is gone: a group that is empty loses them, but
+/// not while a transaction's are pending.
+void Simulation::expire_offsets() {
+  if (cluster_.group().members() > 0 || !cluster_.transactions().quiet()) return;
+  for (std::int32_t p = 0; p < work_.partitions; ++p) {
+    if (chance_.one_in(2) && cluster_.group().expire_offset(p)) ++result_.expired;
+  }
+}
+
+/// The session of who has died ends, before its transaction is timed out; the others live on.
+void Simulation::session_ends() {
+  constexpr std::int64_t kBeatMs = 500;
+  for (std::int64_t ms = 0; ms < kGoneMs; ms += kBeatMs) cluster_.pass(kBeatMs);
+}
+
+void Simulation::housekeeping() {
+  compact();
+  for (std::int32_t p = 0; p < work_.partitions; ++p) {
     const CommittedOffset committed = cluster_.group().committed(p);
     if (chance_.one_in(4) && committed.next_offset) {
       cluster_.input(p).delete_before(*committed.next_offset - chance_.between(0, 5));
@@ -240,6 +295,8 @@ void Simulation::housekeeping() {
 }
 
 void Simulation::act() {
+  if (std::exchange(died_in_commit_, false)) session_ends();
+  if (chance_.one_in(6)) end_input(chance_.below(open_inputs_.size()));
   const std::uint64_t what = chance_.below(100);
   if (what < 70) {
     step(*daemons_[chance_.below(daemons_.size())]);
@@ -252,8 +309,10 @@ void Simulation::act() {
   } else if (what < 91) {
     ++result_.rebalances;
     cluster_.group().rebalance(cluster_.now_ms());
-  } else if (what < 97) {
+  } else if (what < 96) {
     start_somebody();
+  } else if (what < 97) {
+    dies_in_commit_ = true;
   } else {
     SimDaemon& daemon = *daemons_[chance_.below(daemons_.size())];
     if (!daemon.alive()) return;
@@ -272,6 +331,7 @@ void Simulation::trouble() {
     for (std::uint64_t n = 30 + chance_.below(90); n > 0; --n) act();
     return;
   }
+  if (plan_.dead_writer) return take_over();
   // The same for every strike: one works, another joins, it leaves, the first one is restarted.
   const std::size_t third = work_.records.size() / 3;
   SimDaemon& first = *daemons_.front();
@@ -294,6 +354,36 @@ void Simulation::trouble() {
   if (!first.alive()) first.start();
   feed(work_.records.size());
   rounds(8);
+}
+
+/// One dies in the middle of a commit; another finds the changelog's end hidden, fences the dead
+/// one, goes on, also where transactions are open in the input, and has troubles of its own; then
+/// the first one is back.
+void Simulation::take_over() {
+  const std::size_t third = work_.records.size() / 3;
+  SimDaemon& first = *daemons_.front();
+  SimDaemon& last = *daemons_.back();
+  const auto rounds = [&](int count) {
+    for (int n = 0; n < count; ++n) {
+      for (const auto& daemon : daemons_) step(*daemon);
+    }
+  };
+  first.start();
+  feed(third);
+  rounds(8);
+  feed(third / 3);
+  rounds(8);
+  last.start();
+  session_ends();
+  inputs_stay_open_ = true;
+  feed(third);
+  rounds(20);
+  inputs_stay_open_ = false;
+  while (!open_inputs_.empty()) end_input(0);
+  rounds(12);
+  if (!first.alive()) first.start();
+  feed(work_.records.size());
+  rounds(12);
 }
 
 // --- calm ---
@@ -319,11 +409,17 @@ void Simulation::become_calm() {
   calm_ = true;
   cluster_.rough = false;
   feed(work_.records.size());
+  while (!open_inputs_.empty()) end_input(0);
   const auto anybody = [&] {
     return std::any_of(daemons_.begin(), daemons_.end(), [](const auto& d) { return d->alive(); });
   };
   while (!anybody()) start_somebody();
-  for (const auto& daemon : daemons_) daemon->ends.clear();
+  for (const auto& daemon : daemons_) {
+    for (const WorkerEnd& end : daemon->ends) {
+      result_.ended += end.kind == WorkerEnd::Kind::kBroker ? 1 : 0;
+    }
+    daemon->ends.clear();
+  }
   int rested = 0;
   for (int n = 0; rested < 4; ++n) {
     if (n > kCalmRoundsMax) return breach("it stands still");

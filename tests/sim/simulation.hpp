@@ -33,11 +33,22 @@ struct SchedulePlan {
   static constexpr int kSleepsAndJoins = -4;  // and its library joins anew before it goes on itself
   static constexpr int kForgets = -5;         // markers that are not yet written never will be
   static constexpr int kStray = -3;           // requests that went out twice or late arrive
+  static constexpr int kCompacts = -6;        // the brokers clean all they may
   struct Strike {
     std::uint64_t call = 0;
     int way = kDies;
   };
   std::vector<Strike> strikes;
+  /// What belongs to the run itself, whatever else is struck: at the n-th call (from 1) through a
+  /// door.
+  struct Happens {
+    Door door = Door::kSleep;
+    std::uint64_t nth = 0;
+    int way = kDies;
+  };
+  std::vector<Happens> happens;
+  /// The first daemon is to die in the middle of a commit, and the other takes its place.
+  bool dead_writer = false;
   bool keep_producer_with_stray = false;
   bool stores_keep = false;
   bool reopen_slow = false;
@@ -60,6 +71,10 @@ struct ScheduleResult {
   std::uint64_t commits = 0;
   std::uint64_t changes = 0;
   std::uint64_t fences = 0;  // of writers that died with an open transaction, mostly in the calm
+  std::uint64_t compactions = 0;  // mostly in the middle of a call
+  std::uint64_t left_open = 0;    // transactions in the input, for a while
+  std::uint64_t expired = 0;      // offsets of the group
+  std::uint64_t ended = 0;        // workers, by the broker's word, while trouble was allowed
 };
 
 class Simulation final : public Fates {
@@ -77,6 +92,12 @@ class Simulation final : public Fates {
   void act();
   void feed(std::uint64_t count);
   void put_noise(std::int32_t partition);
+  std::int64_t put_in_transaction(std::int32_t partition, SimRecord record, bool commit);
+  void end_input(std::size_t which);
+  void compact();
+  void expire_offsets();
+  void session_ends();
+  void take_over();
   void step(SimDaemon& daemon);
   void start_somebody();
   void interlude(SimDaemon& daemon, bool joins);
@@ -108,6 +129,17 @@ class Simulation final : public Fates {
   std::vector<std::vector<PlacedRecord>> placed_;  // by partition
   std::size_t fed_ = 0;
   std::size_t depth_ = 0;
+  struct OpenInput {
+    std::int32_t partition;
+    int producer;
+    bool commit;
+  };
+  std::vector<OpenInput> open_inputs_;
+  int input_producers_ = 1'000;
+  std::array<std::uint64_t, kDoors> through_{};  // calls by door
+  bool inputs_stay_open_ = false;
+  bool dies_in_commit_ = false;  // whoever is next to decide one
+  bool died_in_commit_ = false;
   bool calm_ = false;
   bool warranted_end_ = false;  // a fault after which a partition may stay parked
   std::uint64_t fault_one_in_ = 0;

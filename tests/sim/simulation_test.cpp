@@ -4,6 +4,7 @@
 //   SEGMENTD_TEST_SEED=7          only this random schedule
 //   SEGMENTD_TEST_SCHEDULES=N     so many random schedules instead of the suite's
 //   SEGMENTD_TEST_STRIKE=2:164:-1 only this one of those struck on purpose: daemons, call, way
+//                                 (2o: own epochs, 2d: after a writer died)
 //   SEGMENTD_TEST_VERBOSE=1       every call, and the daemons' own log
 #include "tests/sim/simulation.hpp"
 
@@ -52,7 +53,8 @@ ScheduleResult run(SchedulePlan plan) {
 /// What many schedules did, to be sure that they did something.
 struct Sum {
   std::uint64_t schedules = 0, failed = 0, calls = 0, faults = 0, crashes = 0, interludes = 0,
-                rebalances = 0, commits = 0, changes = 0, fences = 0;
+                rebalances = 0, commits = 0, changes = 0, fences = 0, compactions = 0,
+                left_open = 0, expired = 0, ended = 0;
   std::array<std::uint64_t, kDoors> struck{};
   bool quiet = false;  // breaches are what is wanted
 
@@ -66,6 +68,10 @@ struct Sum {
     commits += result.commits;
     changes += result.changes;
     fences += result.fences;
+    compactions += result.compactions;
+    left_open += result.left_open;
+    expired += result.expired;
+    ended += result.ended;
     for (std::size_t d = 0; d < kDoors; ++d) struck[d] += result.struck[d];
     if (result.breaches.empty()) return;
     if (++failed > kFailuresShown || quiet) return;
@@ -80,7 +86,9 @@ struct Sum {
     std::cout << schedules << " schedules, " << failed << " failed; " << calls << " calls, "
               << faults << " faults, " << crashes << " crashes, " << interludes << " interludes, "
               << rebalances << " rebalances, " << commits << " transactions of a partition, "
-              << changes << " changes, " << fences << " fences; "
+              << changes << " changes, " << fences << " fences, " << compactions << " compactions, "
+              << left_open << " transactions left open in the input, " << expired
+              << " offsets expired, " << ended << " workers ended; "
               << static_cast<std::uint64_t>(static_cast<double>(schedules) / seconds)
               << " schedules/s\n";
   }
@@ -125,10 +133,11 @@ void run_rough(bool own_epochs, std::uint64_t schedules) {
   EXPECT_GT(sum.crashes, count / 2);
   EXPECT_GT(sum.interludes, count);
   EXPECT_GT(sum.fences, 0U);
+  EXPECT_GT(sum.compactions, count);
+  EXPECT_GT(sum.left_open, count);
+  EXPECT_GT(sum.expired, count / 10);
   for (std::size_t d = 0; d < kDoors; ++d) {
-    const auto door = static_cast<Door>(d);  // two hardly ever while there is trouble
-    if (door == Door::kFence || door == Door::kHidingWriter) continue;
-    EXPECT_GT(sum.struck[d], 0U) << "nothing ever happened at " << word(door);
+    EXPECT_GT(sum.struck[d], 0U) << "nothing ever happened at " << word(static_cast<Door>(d));
   }
 }
 
@@ -156,7 +165,8 @@ TEST(Simulation, RandomSchedulesWithAModelOfTheirOwn) {
 }
 
 std::string told(const SchedulePlan& plan) {
-  std::string text = std::to_string(plan.daemons) + (plan.own_epochs ? "o" : "");
+  std::string text =
+      std::to_string(plan.daemons) + (plan.own_epochs ? "o" : "") + (plan.dead_writer ? "d" : "");
   for (const auto& strike : plan.strikes) {
     text += ":" + std::to_string(strike.call) + ":" + std::to_string(strike.way);
   }
@@ -180,26 +190,61 @@ SchedulePlan struck_plan(int daemons, bool own_epochs) {
   return plan;
 }
 
-/// For every call of a run: the caller dies there; it sleeps there while its partitions move; it
-/// fails in each of its ways.
+/// For every call of a run: the caller dies there; it sleeps there while its partitions move; the
+/// changelog is compacted; it fails in each of its ways. Returns the calls by door.
+std::array<std::uint64_t, kDoors> strike_every_call(SchedulePlan plan, Sum& sum) {
+  std::array<std::uint64_t, kDoors> called{};
+  const ScheduleResult base = run(plan);
+  EXPECT_TRUE(base.breaches.empty()) << base.breaches.front();
+  for (std::uint64_t call = 1; call <= base.calls; ++call) {
+    const ScheduleResult::Call& struck = base.called[call - 1];
+    ++called[static_cast<std::size_t>(struck.door)];
+    std::vector<int> ways = {SchedulePlan::kDies};
+    if (!plan.own_epochs) ways.push_back(SchedulePlan::kCompacts);  // the same, and slow
+    // Alone nobody can take its partitions while it sleeps.
+    if (plan.daemons > 1)
+      ways.insert(ways.end(), {SchedulePlan::kSleeps, SchedulePlan::kSleepsAndJoins});
+    for (int way = 1; way <= struck.ways; ++way) ways.push_back(way);
+    for (const int way : ways) {
+      plan.strikes = {{call, way}};
+      run_struck(plan, sum);
+    }
+  }
+  return called;
+}
+
 TEST(Simulation, EveryCallInTurn) {
   be_silent();
   Sum sum;
   const Timer timer;
   const std::pair<int, bool> runs[] = {{1, false}, {2, false}, {1, true}};
   for (const auto& [daemons, own_epochs] : runs) {
-    SchedulePlan plan = struck_plan(daemons, own_epochs);
-    const ScheduleResult base = Simulation(plan).run();
-    ASSERT_TRUE(base.breaches.empty()) << base.breaches.front();
-    for (std::uint64_t call = 1; call <= base.calls; ++call) {
-      // Alone nobody can take its partitions while it sleeps.
-      const int first = daemons == 1 ? SchedulePlan::kDies : SchedulePlan::kSleepsAndJoins;
-      for (int way = first; way <= base.called[call - 1].ways; ++way) {
-        if (way == 0 || way == SchedulePlan::kStray) continue;
-        plan.strikes = {{call, way}};
-        run_struck(plan, sum);
-      }
-    }
+    strike_every_call(struck_plan(daemons, own_epochs), sum);
+  }
+  sum.print(timer.seconds());
+}
+
+/// A member dies in the middle of a commit. Another takes its partitions over, has to abort a
+/// transaction and to set a store aside, which makes it join the group again.
+SchedulePlan dead_writers_plan() {
+  constexpr int kFails = 1;
+  SchedulePlan plan = struck_plan(2, false);
+  plan.dead_writer = true;
+  plan.happens = {{Door::kEndTransaction, 3, SchedulePlan::kDies},
+                  {Door::kProduce, 60, kFails},
+                  {Door::kMultiGet, 4, kFails}};
+  return plan;
+}
+
+/// What does not occur where nothing goes wrong: taking over from a writer that died, and so on.
+TEST(Simulation, EveryCallInTurnAfterAWriterDied) {
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  const auto called = strike_every_call(dead_writers_plan(), sum);
+  for (const Door door :
+       {Door::kHidingWriter, Door::kFence, Door::kAbort, Door::kRejoin, Door::kSetAside}) {
+    EXPECT_GT(called[static_cast<std::size_t>(door)], 0U) << word(door) << " does not occur";
   }
   sum.print(timer.seconds());
 }

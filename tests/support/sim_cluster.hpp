@@ -1,5 +1,5 @@
 // A Kafka cluster in memory, for one thread and in virtual time: deterministic from its seed, and
-// no kinder than a real one (tests/support/ports_contract.cpp is held against both).
+// no kinder than a real one (tests/ports/contract_test.cpp is held against both).
 //
 // What is open, pending or late is decided by chance whenever time passes; what goes wrong in a
 // call is decided by the Fates, which are asked at the beginning of each.

@@ -61,6 +61,8 @@ class SimGroup {
   CommittedOffset committed(std::int32_t partition) const;
   /// As a person does with a tool.
   void set_offset(const CommittedOffset& offset) { offsets_[offset.partition] = offset; }
+  /// As after offsets.retention.minutes without a member (KIP-211). False = there was none.
+  bool expire_offset(std::int32_t partition) { return offsets_.erase(partition) > 0; }
 
  private:
   enum class State { kEmpty, kPreparing, kStable };
