@@ -39,11 +39,14 @@ class QuickStart(unittest.TestCase):
             done = self.quickstart(*flags)
             self.assertEqual(done.returncode, 2, (flags, done.stdout, done.stderr))
 
-    def test_it_explains_itself(self):
-        done = self.quickstart("--help")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        for flag in ("--once", "--port-base"):
-            self.assertIn(flag, done.stdout)
+    def test_every_script_explains_itself(self):
+        """With all that stands at its beginning."""
+        for script in ("deploy/quickstart", "deploy/install-packages", "deploy/kafka/broker", "tests/run"):
+            done = run([PROJECT / script, "--help"])
+            self.assertEqual((done.returncode, done.stderr), (0, ""), script)
+            header = (PROJECT / script).read_text(encoding="utf-8").split("\nset -", 1)[0].splitlines()[1:]
+            self.assertEqual(done.stdout.splitlines(), [line[2:] for line in header])
+            self.assertIn(f"  {script} ", done.stdout)
 
     def test_cmake_without_a_preset(self):
         build = self.project / "build"
