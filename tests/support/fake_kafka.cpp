@@ -80,6 +80,7 @@ Result<Watermarks> FakeCluster::watermarks(const std::string& topic, std::int32_
 }
 
 Result<std::int32_t> FakeCluster::partition_count(const std::string&, milliseconds) {
+  if (input_gone) return Error{Errc::kUnavailable, "topic orders: unknown"};
   return partitions_told > 0 ? partitions_told : static_cast<std::int32_t>(input.size());
 }
 
@@ -92,6 +93,7 @@ Result<std::optional<std::string>> FakeCluster::hiding_writer(const std::string&
 }
 
 Result<void> FakeCluster::fence(const std::string& transactional_id, milliseconds) {
+  if (fences_in_vain) return {};
   const std::lock_guard lock(mutex);
   std::erase_if(open_writers, [&](const auto& open) { return open.second == transactional_id; });
   return {};

@@ -3,6 +3,7 @@
 // that a real broker does not bring about on demand.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -55,7 +56,9 @@ class FakeCluster final : public Broker {
   FakePartition model;
   std::map<std::int32_t, CommittedOffset> offsets;
   std::int32_t generation = 1;
-  std::int32_t partitions_told = 0;  // as the input's count; 0 = the true one
+  std::atomic<bool> input_gone = false;      // nobody knows the topic
+  std::atomic<bool> fences_in_vain = false;  // what a fenced writer had open stays open
+  std::int32_t partitions_told = 0;          // as the input's count; 0 = the true one
   /// Whose open transaction hides the end of each changelog partition, until it is fenced.
   std::map<std::int32_t, std::string> open_writers;
   int members_left = 0;    // the group, when they stopped

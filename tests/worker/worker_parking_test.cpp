@@ -103,6 +103,71 @@ TEST_F(WorkerParkingTest, RecordsDeletedBeforeTheyWereReadParkTheirPartition) {
   EXPECT_TRUE(says("start a new application id")) << said_;
 }
 
+// --- an input that was deleted ---
+
+class WorkerInputGoneTest : public WorkerParkingTest {
+ protected:
+  /// The library tells of it at the 60th poll; it is back from `back` on.
+  WorkerEnd lose_the_input(int back) {
+    rules_.input_patience = 500ms;
+    return run([this, back](FakeSource& source) {
+      if (source.polls == 1) source.assign({0, 1});
+      if (source.polls == 60) {
+        cluster_.input_gone = true;
+        source.trouble = SourceTrouble{SourceTrouble::Kind::kUnknownTopic, -1, "no such topic"};
+      }
+      if (source.polls == back) cluster_.input_gone = false;
+      look();
+      if (back > 0 && source.polls > 2 * back && all_consumed()) stop();
+    });
+  }
+};
+
+TEST_F(WorkerInputGoneTest, AnInputThatWasDeletedEndsIt) {
+  const WorkerEnd ended = lose_the_input(-1);
+  EXPECT_EQ(ended.kind, WorkerEnd::Kind::kBroker);
+  EXPECT_NE(ended.what.find("the input was deleted while segmentd worked on it"), std::string::npos)
+      << ended.what;
+  EXPECT_TRUE(says("the input does not exist")) << said_;
+}
+
+TEST_F(WorkerInputGoneTest, OneThatIsBackSoonIsWaitedFor) {
+  EXPECT_EQ(lose_the_input(70).kind, WorkerEnd::Kind::kStopped);
+  expect_calm();
+}
+
+// --- disks that may not be written ---
+
+TEST_F(WorkerParkingTest, ADiskThatMayNotBeWrittenIsAStoreError) {
+  consume_until(4);
+  write_trouble_ = Error{Errc::kMisconfigured, "IO error: Read-only file system"};
+  EXPECT_EQ(run_until_it_ends().kind, WorkerEnd::Kind::kState);
+  EXPECT_TRUE(parked(0, "store_error") && parked(1, "store_error")) << said_;
+  EXPECT_TRUE(says("Read-only file system")) << said_;
+  write_trouble_.reset();
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  expect_calm();
+}
+
+// --- an end that stays hidden ---
+
+TEST_F(WorkerParkingTest, AnEndThatStaysHiddenIsNamedWhereItHasToBeSeen) {
+  consume_until(4);
+  cluster_.open_writers = {{1, "gone-1"}};
+  cluster_.fences_in_vain = true;
+  rules_.restore_overdue = 10ms;
+  run_until([this] { return says("partition 1 cannot be restored"); });
+  EXPECT_TRUE(
+      says("partition 1 cannot be restored: the changelog's end stays hidden although its "
+           "writer has nothing open"))
+      << said_;
+  EXPECT_FALSE(says("partition 0")) << said_;
+  cluster_.open_writers.clear();
+  cluster_.fences_in_vain = false;
+  EXPECT_EQ(run(consume_all()).kind, WorkerEnd::Kind::kStopped);
+  expect_calm();
+}
+
 // --- records that are too large ---
 
 /// A customer of partition 1 whose row outgrows `bytes`, behind all others: no model depends on it.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -98,6 +99,17 @@ TEST_F(WorkerSayingTest, HowLongADecisionHasWaitedForItsCommit) {
   EXPECT_LT(longest, 10);
   EXPECT_EQ(metric(uncommitted), "0") << "the last commit went out";
   EXPECT_NE(said.find("a commit is overdue"), std::string::npos) << said;
+}
+
+TEST_F(WorkerSayingTest, TheLagFallsWhileABacklogIsDecided) {
+  rules_.poll_records_max = 10'000;  // all of it is here before anything is committed
+  std::set<std::string> lags;
+  log_.before_commit = [&](std::span<const InputOffset>) {
+    lags.insert(metric("segmentd_consumer_lag_records{partition=\"0\"}"));
+  };
+  run(consume_all());
+  EXPECT_GT(lags.size(), 6U);
+  EXPECT_EQ(metric("segmentd_consumer_lag_records{partition=\"0\"}"), "");
 }
 
 // --- the group ---
