@@ -113,7 +113,8 @@ struct Settings : OptionSet {
       *this,
       {"state_keep",
        "How long the directory of a partition that went to another member is kept, in case it "
-       "comes back; then it is removed."},
+       "comes back; then it is removed. Time in which the group does not know this process, as "
+       "where the brokers are away, does not count."},
       std::chrono::hours(1),
       std::chrono::seconds(1),
       std::chrono::hours(12)};
