@@ -18,7 +18,7 @@ Result<void> SimTransactionLog::reopen() {
   const unsigned way = at(Door::kReopen, 3);
   state_ = State::kBroken;
   if (way == 1) return Error{Errc::kRetry, "no broker answers"};
-  if (way == 2) return Error{Errc::kUnavailable, "authorisation failed"};
+  if (way == 2) return Error{Errc::kMisconfigured, "authorisation failed"};
   // The answer may come after the time given, though older epochs are fenced already.
   const bool waits = way != 3 && !(cluster_.reopen_slow && epoch_ >= 0);
   if (!cluster_.transactions().init(id_, cluster_.now_ms(), waits, producer_, epoch_)) {
@@ -32,7 +32,11 @@ Result<void> SimTransactionLog::reopen() {
 }
 
 Result<void> SimTransactionLog::begin() {
-  const unsigned way = at(Door::kBegin, 1);
+  const unsigned way = at(Door::kBegin, 2);
+  if (way == 2) {  // a right was taken away
+    state_ = State::kBroken;
+    return Error{Errc::kMisconfigured, "authorisation failed"};
+  }
   if (state_ == State::kReplaceFirst) {
     if (cluster_.keep_producer_with_stray) {
       state_ = State::kReady;
