@@ -117,6 +117,7 @@ WorkerRules worker_rules(const SimSurroundings& around) {
   rules.poll_records_max = around.limits.poll_records;
   rules.held_bytes_max = around.limits.held_bytes;
   rules.partitions = around.cluster.partitions();
+  rules.leave_on_stop = !around.cluster.rough || !around.cluster.chance().one_in(3);
   return rules;
 }
 
@@ -127,6 +128,7 @@ PipelineRules pipeline_rules(const SimSurroundings& around, const std::string& w
   rules.partition.process = std::to_string(process);
   rules.own_epochs = around.own_epochs;
   rules.transaction_records_max = around.limits.records;
+  rules.transaction_bytes_max = around.limits.bytes;
   rules.overlay_rows_max = around.limits.rows;
   rules.relabel_per_transaction_max = around.limits.moves;
   rules.held_bytes_max = around.limits.held_bytes;
@@ -269,6 +271,7 @@ void SimDaemon::round() {
     if (around_.cluster.rough && around_.cluster.chance().one_in(3)) life_->restorer.work();
     life_->worker.round();
     check_held();
+    check_cache();
     if (!life_->worker.ended()) return;
     ends.push_back(*life_->worker.ended());
     fenced_ = ends.back().kind == WorkerEnd::Kind::kFenced;
@@ -300,6 +303,18 @@ void SimDaemon::check_held() {
   }
 }
 
+/// P3: with everything committed there are, beside the rows that may stay, at most those that the
+/// last transaction used or was prepared to.
+void SimDaemon::check_cache() {
+  if (life_->pipeline.touched()) return;
+  const SimLimits& limits = around_.limits;
+  const auto used = static_cast<std::size_t>(limits.records + limits.moves + limits.prefetched);
+  for (const auto& [number, partition] : life_->pipeline.partitions()) {
+    if (partition->rows().size() > kCachedRows + used)
+      around_.breach("P3: too many rows are cached");
+  }
+}
+
 void SimDaemon::check_limits() const {
   if (life_ == nullptr) return;
   Budget all;
@@ -308,11 +323,15 @@ void SimDaemon::check_limits() const {
     all.records += pending.records;
     all.rows += pending.rows;
     all.moves += pending.moves;
+    all.bytes += pending.bytes;
   }
   const SimLimits& limits = around_.limits;
-  if (all.records > limits.records || all.rows > limits.rows || all.moves > limits.moves) {
+  constexpr std::int64_t kLastBytes = 4'500;  // of the record, or the moves, that reach the limit
+  if (all.records > limits.records || all.rows > limits.rows || all.moves > limits.moves ||
+      all.bytes > limits.bytes + kLastBytes) {
     around_.breach("P3: a transaction of " + std::to_string(all.records) + " records, " +
-                   std::to_string(all.rows) + " rows and " + std::to_string(all.moves) + " moves");
+                   std::to_string(all.rows) + " rows, " + std::to_string(all.moves) +
+                   " moves and " + std::to_string(all.bytes) + " bytes");
   }
 }
 

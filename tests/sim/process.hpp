@@ -21,8 +21,10 @@ struct SimLimits {
   std::int64_t records = 6;
   std::int64_t rows = 5;
   std::int64_t moves = 2;
+  std::int64_t bytes = 16 << 20;  // of output; smaller in some schedules
   std::int64_t poll_records = 5;
   std::size_t held_bytes = 2'500;
+  std::int64_t prefetched = 4;  // rows, for records that come next
 };
 
 /// All outlive a process.
@@ -68,6 +70,7 @@ class SimDaemon {
   struct Life;
 
   void check_held();
+  void check_cache();
   void guarded(const std::function<void()>& act);
   Result<std::unique_ptr<Source>> join(RebalanceListener& listener);
   Result<std::unique_ptr<Store>> open_store(std::int32_t partition);

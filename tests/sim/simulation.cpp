@@ -40,6 +40,7 @@ Simulation::Simulation(const SchedulePlan& plan)
   cluster_.stores_keep = plan.stores_keep;
   cluster_.reopen_slow = plan.reopen_slow;
   cluster_.unnoticed_losses = true;
+  if (plan.workload % 3 == 1) around_.limits.bytes = 3'000;
   cluster_.transactions().on_committed = [this](const SimLog& log, const SimRecord& record) {
     for (std::int32_t p = 0; p < work_.partitions; ++p) {
       if (&log != &cluster_.output(OutputTopic::kChangelog, p)) continue;

@@ -24,12 +24,13 @@ std::string time_text(std::int64_t ms) {
 /// Orders, refunds, cancellations and what is wrong with some of them.
 class Shop {
  public:
-  Shop(std::uint64_t seed, std::int32_t partitions) : chance_(seed), partitions_(partitions) {}
+  Shop(std::uint64_t seed, std::int32_t customers, std::int32_t partitions)
+      : chance_(seed), customers_(customers), partitions_(partitions) {}
 
   WorkRecord next() {
     now_ms_ += chance_.between(0, 40) * kMsPerHour;
     const auto customer =
-        static_cast<std::int32_t>(chance_.below(static_cast<std::uint64_t>(partitions_) * 3));
+        static_cast<std::int32_t>(chance_.below(static_cast<std::uint64_t>(customers_)));
     const std::string id = "c" + std::to_string(customer);
     WorkRecord record{customer % partitions_, id, {}};
     const std::uint64_t kind = chance_.below(20);
@@ -71,6 +72,7 @@ class Shop {
   }
 
   Chance chance_;
+  std::int32_t customers_;
   std::int32_t partitions_;
   std::int64_t now_ms_ = kFirstOrderMs;
   std::uint64_t orders_ = 0;
@@ -156,8 +158,9 @@ Workload make(std::int32_t number) {
   Workload made;
   made.partitions = 2 + number % 2;
   const auto seed = static_cast<std::uint64_t>(number) + 77;
-  Shop shop(seed, made.partitions);
-  const std::size_t count = 24 + seed % 5 * 9;
+  const bool many = number % 8 == 4;  // customers, more than are kept in memory
+  Shop shop(seed, made.partitions * (many ? 24 : 3), made.partitions);
+  const std::size_t count = many ? 100 : 24 + seed % 5 * 9;
   for (std::size_t i = 0; i < count; ++i) made.records.push_back(shop.next());
   Random random(seed);
   made.epoch = random_epoch(random, Recency::kSaturating, 4);
@@ -201,7 +204,7 @@ PipelineRules simulation_rules(std::int32_t partitions) {
   rules.partition_count = partitions;
   rules.partition.partitions = partitions;
   rules.own_epochs = false;
-  rules.cache_rows_max = 2;
+  rules.cache_rows_max = 2 * kCachedRows;
   return rules;
 }
 

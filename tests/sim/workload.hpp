@@ -54,6 +54,8 @@ inline constexpr std::int32_t kWorkloads = 24;
 /// Made once; `number` below kWorkloads.
 const Workload& workload(std::int32_t number);
 
+/// Rows of a partition that may stay in memory without need.
+inline constexpr std::size_t kCachedRows = 1;
 PipelineRules simulation_rules(std::int32_t partitions);
 Decoder simulation_decoder();
 
