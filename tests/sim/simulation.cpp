@@ -11,12 +11,13 @@
 namespace segmentd::test {
 namespace {
 
-constexpr std::size_t kDepthMax = 2;       // interludes within interludes
-constexpr int kCalmRoundsMax = 4'000;      // of everybody, until all is consumed
-constexpr int kPatientRounds = 1'000;      // then what may be parked is restarted by hand
+constexpr std::size_t kDepthMax = 2;   // interludes within interludes
+constexpr int kCalmRoundsMax = 4'000;  // of everybody, until all is consumed
+constexpr int kPatientRounds = 1'000;  // then what may be parked is restarted by hand
+constexpr std::uint64_t kTakeOverRounds = 24;
 constexpr int kMendedRounds = 60;          // an end that was lost is mended by who remembers it
 constexpr std::int64_t kAsleepMs = 8'000;  // longer than a session
-constexpr std::int64_t kGoneMs = 6'500;    // too; yet shorter than a transaction may be open
+constexpr std::int64_t kGoneMs = 6'200;    // too; yet shorter than a transaction may be open
 /// Shorter and longer than a session, a transaction's time-out and the time between polls.
 constexpr std::initializer_list<std::uint64_t> kSleepsMs = {3'000, 8'000, 8'000, 15'000, 70'000};
 constexpr std::size_t kBreachesMax = 5;
@@ -281,7 +282,7 @@ void Simulation::expire_offsets() {
 
 /// The session of who has died ends, before its transaction is timed out; the others live on.
 void Simulation::session_ends() {
-  constexpr std::int64_t kBeatMs = 500;
+  constexpr std::int64_t kBeatMs = 200;
   for (std::int64_t ms = 0; ms < kGoneMs; ms += kBeatMs) cluster_.pass(kBeatMs);
 }
 
@@ -296,7 +297,10 @@ void Simulation::housekeeping() {
 }
 
 void Simulation::act() {
-  if (std::exchange(died_in_commit_, false)) session_ends();
+  if (std::exchange(died_in_commit_, false)) {
+    session_ends();
+    others_act(kTakeOverRounds, 0);
+  }
   if (chance_.one_in(6)) end_input(chance_.below(open_inputs_.size()));
   const std::uint64_t what = chance_.below(100);
   if (what < 70) {
@@ -310,7 +314,7 @@ void Simulation::act() {
   } else if (what < 91) {
     ++result_.rebalances;
     cluster_.group().rebalance(cluster_.now_ms());
-  } else if (what < 96) {
+  } else if (what < 95) {
     start_somebody();
   } else if (what < 97) {
     dies_in_commit_ = true;

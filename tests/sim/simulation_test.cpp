@@ -249,6 +249,31 @@ TEST(Simulation, EveryCallInTurnAfterAWriterDied) {
   sum.print(timer.seconds());
 }
 
+/// The writer dies before it knows that its commit was asked for, and the request arrives at any
+/// later call: before it is fenced the transaction is committed, afterwards nothing comes of it,
+/// also where it was fenced and the answer was lost.
+TEST(Simulation, ADeadWritersCommitArrivesAtAnyMoment) {
+  constexpr int kLater = 2;
+  be_silent();
+  Sum sum;
+  const Timer timer;
+  SchedulePlan plan = dead_writers_plan();
+  plan.happens = {{Door::kEndTransaction, 4, kLater}, {Door::kReopen, 2, SchedulePlan::kDies}};
+  const ScheduleResult base = run(plan);
+  EXPECT_TRUE(base.breaches.empty()) << base.breaches.front();
+  std::uint64_t fence = 1;
+  while (fence < base.calls && base.called[fence - 1].door != Door::kFence) ++fence;
+  ASSERT_LT(fence, base.calls) << "nobody is fenced";
+  for (int way = 0; way <= base.called[fence - 1].ways; ++way) {
+    for (std::uint64_t call = 1; call <= base.calls; ++call) {
+      plan.strikes = {{call, SchedulePlan::kStray}};
+      if (way > 0) plan.strikes.push_back({fence, way});
+      run_struck(plan, sum);
+    }
+  }
+  sum.print(timer.seconds());
+}
+
 /// A right that is taken away comes back by no waiting: whoever begins a transaction without it, or
 /// opens its producer anew, ends and says so.
 TEST(Simulation, ARightTakenAwayEndsTheWorker) {
