@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """How long partitions stand still when a member dies, comes back, leaves or has lost its disk.
 
-    recovery_bench.py SEGMENTD [--customers N] [--partitions P] [--repeat R]
+    recovery_bench.py SEGMENTD [--customers N] [--partitions P] [--repeat R] [--slack F]
 
 Orders arrive all the time; a partition stands still while its committed offset does not move. Prints
-the median and the longest of each case, in seconds, and how fast a lost store is read again.
+the median and the longest of each case, in seconds, and how fast a lost store is read again, each beside its
+bound. Exit code 1 if a figure is worse than its bound by more than the factor --slack.
 """
 import argparse
 import json
@@ -33,6 +34,16 @@ STANDS_STILL_SECONDS = 0.3
 BACK_SECONDS = 1.5  # how long a member that stays is away
 FILL_SECONDS = 900
 START_MS = 1_600_000_000_000
+
+STARTED_AT_ONCE = "killed, started at once"
+NOT_STARTED = "killed, not started: the others take over"
+JOINS = "a member joins (has its old stores)"
+LEAVES = "asked to stop, leaves"
+STAYS = f"asked to stop, stays, back after {BACK_SECONDS} s"
+STANDSTILL_MAX = {STARTED_AT_ONCE: 3.0, NOT_STARTED: 9.0, LEAVES: 1.0}  # seconds
+RESTORE_MIN = 300_000  # rows/s into the store
+RESTORE_ROWS = 500_000  # of a partition: with fewer, the rate is that of beginning and ending
+SLACK = 1.5  # for machines that do other things too
 
 
 class Feed(threading.Thread):
@@ -122,7 +133,9 @@ class Bench:
         self.watch = Watch(self.application.kafka.brokers, self.application.name, self.application.input,
                            options.partitions)
         self.repeat = options.repeat
+        self.slack = options.slack
         self.seen = {}
+        self.worse = []  # figures
 
     def settle(self):
         """Everything moves, for a while."""
@@ -172,19 +185,19 @@ class Bench:
 
     def stand_still(self):
         for _ in range(self.repeat):
-            self.measure("killed, started at once", self.kill_and_start)
+            self.measure(STARTED_AT_ONCE, self.kill_and_start)
         for _ in range(self.repeat):
-            self.measure("killed, not started: the others take over", self.kill_and_lose)
-            self.measure("a member joins (has its old stores)", self.start)
+            self.measure(NOT_STARTED, self.kill_and_lose)
+            self.measure(JOINS, self.start)
         for _ in range(self.repeat):
-            self.measure("asked to stop, leaves", self.leave)
-            self.measure("a member joins (has its old stores)", self.start)
+            self.measure(LEAVES, self.leave)
+            self.measure(JOINS, self.start)
         for member in self.members:
             member.settings["on_stop"] = "stay"
         self.members[0].stop()
         self.members[0].start()
         for _ in range(self.repeat):
-            self.measure(f"asked to stop, stays, back after {BACK_SECONDS} s", self.stay)
+            self.measure(STAYS, self.stay)
 
     def restore(self):
         """One member alone without its disk."""
@@ -206,12 +219,21 @@ class Bench:
               f"of the process, {rows / took:,.0f} offsets/s")
         for said in re.findall(r" restored (.*)", self.members[0].log()):
             told = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", said)}
-            print(f"  {said}: {1000 * told['rows_read'] / told['read_ms']:,.0f} rows/s into the store, "
+            into_store = 1000 * told["rows_read"] / told["read_ms"]
+            judged = told["rows_read"] >= RESTORE_ROWS
+            bound = f"bound {RESTORE_MIN:,}" if judged else f"not judged below {RESTORE_ROWS:,} rows"
+            print(f"  {said}: {into_store:,.0f} rows/s into the store ({bound}), "
                   f"{1000 * told['rows_read'] / told['all_ms']:,.0f} rows/s until it is ready")
+            if judged and into_store * self.slack < RESTORE_MIN:
+                self.worse.append(f"restore: {into_store:,.0f} rows/s")
 
     def report(self):
         for name, values in self.seen.items():
-            print(f"{name}: median {statistics.median(values):.2f} s, longest {max(values):.2f} s of {len(values)}")
+            bound = STANDSTILL_MAX.get(name)
+            print(f"{name}: median {statistics.median(values):.2f} s, longest {max(values):.2f} s of {len(values)}"
+                  f"{f' (bound {bound:g} s)' if bound else ''}")
+            if bound and max(values) > bound * self.slack:
+                self.worse.append(f"{name}: {max(values):.2f} s")
 
     def close(self):
         for function, arguments in reversed(self.cleanups):
@@ -224,6 +246,7 @@ def main():
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--slack", type=float, default=SLACK, help=f"how much worse than its bound a figure may be ({SLACK})")
     options = parser.parse_args()
     harness.SEGMENTD = pathlib.Path(options.segmentd).resolve()
     bench = Bench(options)
@@ -231,6 +254,9 @@ def main():
         bench.run()
     finally:
         bench.close()
+    for figure in bench.worse:
+        print(f"recovery: worse than its bound by more than {options.slack:g} times: {figure}", file=sys.stderr)
+    sys.exit(1 if bench.worse else 0)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ oracle that no event was lost, doubled or made up.
                       [--rate R] [--clock event|wall|both] [--sums FILE] [--logs]
 
 First with the event clock, where every event is compared with `segmentd replay`; then, shorter, with the
-wall clock. Exit code 0 only if nothing was lost, doubled, wrong or parked and nobody ended by himself. On
-failure the directory with all logs stays, and is named.
+wall clock. Exit code 0 only if nothing was lost, doubled, wrong or parked, nobody ended by himself, every kind
+of fault that was planned happened, and no partition stood still for too long (judgement.py). On failure the
+directory with all logs stays, and is named.
 
 With --sums every run adds its figures to FILE, a line of JSON each, failed ones too, and prints the sums of
 the runs on that version of Kafka.
@@ -30,6 +31,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import harness  # noqa: E402
 from cluster import Cluster  # noqa: E402
+from judgement import kinds_happened, kinds_planned, problems_of  # noqa: E402
 from run import Run  # noqa: E402
 
 WALL_PART = 5  # the wall clock's run has one of so many kills
@@ -81,22 +83,14 @@ def runs(given):
             "wall": [("wall", given.kills, given.rebalances)]}[given.clock]
 
 
-def problems_of(run):
-    problems = []
-    if not run.findings.none():
-        problems.append(run.findings.text())
-    problems += run.unexpected
-    problems += run.parked
-    return problems
-
-
 def figures(run):
     """What is told of one run, in this order."""
-    kinds = collections.Counter(fault["fault"] for fault in run.happened)
+    kinds = kinds_happened(run)
     found = run.findings.counts()
-    return {"kills": kinds.pop("kill", 0),
+    return {"kills": kinds["kill"],
             "rebalances": kinds["join"] + kinds["leave"],
-            "faults": dict(sorted(kinds.items())), "records": run.verdict.records(),
+            "faults": dict(kinds), "planned": dict(kinds_planned(run)),
+            "records": run.verdict.records(),
             "events": run.reader.count(), "epochs": run.verdict.epochs,
             "stores": sum(run.stores.equal.values()), **found,
             "unknown outcomes": run.unknown, "writers fenced": run.fenced,
@@ -108,8 +102,8 @@ def sum_of(all_figures):
     total = dict(all_figures[0])
     for more in all_figures[1:]:
         for name, value in more.items():
-            if name == "faults":
-                total[name] = dict(collections.Counter(total[name]) + collections.Counter(value))
+            if isinstance(value, dict):
+                total[name] = dict(collections.Counter(total.get(name, {})) + collections.Counter(value))
             elif name.startswith("longest"):
                 total[name] = max(total[name], value)
             else:
@@ -117,28 +111,35 @@ def sum_of(all_figures):
     return total
 
 
-def table(given, told):
+def happened_of_planned(figure):
+    """{kind: "4/5"}, or "4" of what nobody plans."""
+    planned = figure["planned"]
+    return {kind: f"{figure['faults'].get(kind, 0)}" + (f"/{planned[kind]}" if kind in planned else "")
+            for kind in sorted({*figure["faults"], *planned})}
+
+
+def table(told):
     """One column a run."""
     clocks = [clock for clock, _ in told]
-    names = list(told[0][1])
     lines = [f"{'clock':24}" + "".join(f"{clock:>12}" for clock in clocks)]
-    for name in names:
-        if name == "faults":
-            kinds = sorted({kind for _, figure in told for kind in figure["faults"]})
-            lines += [f"  {kind:22}" + "".join(f"{figure['faults'].get(kind, 0):12}" for _, figure in told)
-                      for kind in kinds]
-        else:
+    for name in told[0][1]:
+        if name == "planned":
+            kinds = [happened_of_planned(figure) for _, figure in told]
+            lines += ["faults: happened/planned"]
+            lines += [f"  {kind:22}" + "".join(f"{each.get(kind, '0/0'):>12}" for each in kinds)
+                      for kind in sorted(set().union(*kinds))]
+        elif name != "faults":
             lines.append(f"{name:24}" + "".join(f"{figure[name]:12}" for _, figure in told))
     return "\n".join(lines)
 
 
 def line(given, total):
-    faults = " ".join(f"{kind}={n}" for kind, n in sorted(total["faults"].items()))
+    faults = " ".join(f"{kind}={n}" for kind, n in happened_of_planned(total).items())
     return (f"crash: kafka {given.kafka}, brokers {given.brokers}, workers {given.workers}, seed {given.seed}: "
-            f"kills {total['kills']}, rebalances {total['rebalances']}, faults {faults}, records "
+            f"kills {total['kills']}, rebalances {total['rebalances']}, faults (happened/planned) {faults}, records "
             f"{total['records']}, events checked {total['events']}, lost {total['lost']}, doubled "
-            f"{total['doubled']}, wrong {total['wrong']}, parked {total['parked']}, unexpected exits "
-            f"{total['unexpected exits']}, longest standstill {total['longest standstill s']} s")
+            f"{total['doubled']}, wrong {total['wrong']}, unknown outcomes "
+            f"{total['unknown outcomes']}, parked {total['parked']}, unexpected exits {total['unexpected exits']}, longest standstill {total['longest standstill s']} s")
 
 
 def keep(given, total, failed):
@@ -204,7 +205,7 @@ def main():
         problems.append(traceback.format_exc())
     if told:
         total = sum_of([figure for _, figure in told])
-        print(table(given, told))
+        print(table(told))
         print(line(given, total))
         if given.sums:
             print(keep(given, total, bool(problems)))

@@ -14,10 +14,11 @@ import stores  # noqa: E402
 from findings import Findings  # noqa: E402
 from histories import Histories  # noqa: E402
 from instants import rfc3339  # noqa: E402
+from judgement import problems_of  # noqa: E402
 from oracle import check_events, check_figures, check_rejects, check_table  # noqa: E402
 from records import Figures, Shop, expected_reject  # noqa: E402
 from schedule import schedule  # noqa: E402
-from standstill import Watch  # noqa: E402
+from standstill import Standstill, Watch  # noqa: E402
 from state_rows import Changelog, progress_of  # noqa: E402
 
 SEGMENTS = ("loyal", "insiders", "at_risk")
@@ -244,6 +245,37 @@ class StandstillTest(unittest.TestCase):
                                      (9, 9, 1), (9, 9, 50), (9, 10, 1)):
             watch.look(offset, end, seconds, 0)
         self.assertEqual(watch.longest.seconds, 5)
+
+
+class JudgementTest(unittest.TestCase):
+    def problems(self, missing=(), late_reached=True, unknown=1, must_doubt=True, stood=100.0, brokers=3):
+        """Of a run in which all that was planned happened but the kinds that are missing."""
+        faults = schedule(7, 20, 6, brokers)[0]
+        happened = [{"fault": fault.kind, **({"reached": late_reached} if fault.kind == "late" else {})}
+                    for fault in faults if fault.kind not in missing]
+        longest = Standstill(stood, 0, 0.0)
+        return problems_of(types.SimpleNamespace(
+            faults=faults, happened=happened, unknown=unknown, must_doubt=must_doubt, findings=Findings(),
+            unexpected=[], parked=[], sampler=types.SimpleNamespace(longest=lambda: longest),
+            cluster=types.SimpleNamespace(nodes=[None] * brokers)))
+
+    def test_what_was_planned_has_to_happen(self):
+        self.assertEqual(self.problems(), [])
+        for kind in ("cut", "stall", "delay", "late", "unanswered", "silent"):
+            self.assertRegex("".join(self.problems(missing=[kind])), rf"^{kind}: planned \d+ times, and it never")
+        self.assertRegex("".join(self.problems(late_reached=False)), "^late: planned")
+        self.assertEqual(self.problems(missing=["join"]), [])  # they were leaves
+        self.assertEqual(len(self.problems(missing=["join", "leave"])), 2)
+        self.assertEqual(self.problems(missing=["broker"]), [])  # planned once, which may fail
+
+    def test_some_outcome_has_to_be_unknown(self):
+        self.assertRegex("".join(self.problems(unknown=0)), "outcome was ever unknown")
+        self.assertEqual(self.problems(unknown=0, must_doubt=False), [])
+
+    def test_nobody_stands_still_for_long(self):
+        self.assertRegex("".join(self.problems(stood=121.0)), "partition 0 stood still for 121.0 s")
+        self.assertRegex("".join(self.problems(stood=91.0, brokers=1)), "stood still for 91.0 s")
+        self.assertEqual(self.problems(stood=89.0, brokers=1), [])
 
 
 class SeedTest(unittest.TestCase):

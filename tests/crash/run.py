@@ -16,7 +16,7 @@ from harness import Application, end_with_parent, environment
 from members import TERM_SECONDS, Member
 from oracle import Verdict
 from reader import Reader
-from schedule import schedule
+from schedule import PRODUCE, Fault, schedule
 from standstill import Sampler
 from stores import Stores
 from waiting import until
@@ -27,6 +27,9 @@ MEMBERS = (2, 5)  # no more leave, no more join
 MEMBERS_AT_FIRST = 3
 TICK_SECONDS = 0.02
 UNKNOWN = "a transaction's outcome is unknown; resolving"  # as the daemons say it
+DOUBT_KILLS = 20  # from so many on some outcome has to be unknown, in the longer run
+DOUBT_TRIES = 20
+DOUBT_LATE_SECONDS = 2
 FENCED = "an open transaction hides the changelog's end: fencing its writer"
 BROKER_EXIT = 3  # a daemon that finds no broker at its start says so and ends: whoever keeps it tries again
 WARM_SECONDS = 90
@@ -68,6 +71,7 @@ class Run:
     def __init__(self, test, cluster, clock, seed, kills, rebalances, workers, rate, say):
         self.cluster, self.clock, self.seed, self.say = cluster, clock, seed, say
         self.faults, self.seconds = schedule(f"{clock} {seed}", kills, rebalances, len(cluster.nodes))
+        self.must_doubt = clock == "event" and kills >= DOUBT_KILLS
         self.findings = Findings()
         self.unexpected = []
         self.happened = []  # faults
@@ -324,6 +328,21 @@ class Run:
                          f"{self.reader.count()} events, {self.findings.counts()}")
             time.sleep(TICK_SECONDS)
 
+    def make_doubt(self):
+        """Until the outcome of some transaction was unknown: no fault alone is sure to bring that about."""
+        for _ in range(DOUBT_TRIES):
+            if not self.must_doubt or self.said(UNKNOWN) > 0:
+                return
+            fault = Fault(self.seconds, "late", {"keys": [PRODUCE], "seconds": DOUBT_LATE_SECONDS})
+            self.faults.append(fault)
+            self.do(fault)
+            over = time.monotonic() + 2 * DOUBT_LATE_SECONDS
+            until(lambda: self.step() or self.check_watchers() or time.monotonic() > over, REST_SECONDS, self.logs)
+
+    def said(self, words):
+        """Lines of all logs with these words."""
+        return sum(member.count(words) for member in self.members)
+
     def rest(self):
         """No faults any more: everybody comes back, and everything is consumed."""
         until(lambda: self.step() or not self.agenda, BROKER_SECONDS, "what was on the agenda")
@@ -387,6 +406,7 @@ class Run:
         self.warm_up()
         self.say(f"warm; {len(self.faults)} faults in {self.seconds:.0f} s")
         self.harm()
+        self.make_doubt()
         self.say("no more faults; waiting until all is consumed")
         self.rest()
         self.stop_all()
@@ -397,8 +417,8 @@ class Run:
         self.verdict.check(self.clock, self.reader.events)
         self.check_stores()
         self.parked = [line for member in self.members for line in member.parked()]
-        self.unknown = sum(member.count(UNKNOWN) for member in self.members)
-        self.fenced = sum(member.count(FENCED) for member in self.members)
+        self.unknown = self.said(UNKNOWN)
+        self.fenced = self.said(FENCED)
 
     def check_stores(self):
         self.stores = Stores(self.findings, self.directory, self.verdict.table)

@@ -11,6 +11,7 @@ SESSION_SECONDS = 6
 REQUESTS = [26, 26, 26, 26, 0, 0, 0, 28, 28, 24, 25, 22, 11, 14, 9]
 
 END_TXN = 26
+PRODUCE = 0
 
 Fault = collections.namedtuple("Fault", "at kind how")
 
