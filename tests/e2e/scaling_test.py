@@ -2,7 +2,9 @@
 """Several workers and several processes in one group: partitions spread, move and come back, and every
 partition's events stay those of its records alone."""
 import collections
+import re
 import sys
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -15,6 +17,9 @@ from waiting import until  # noqa: E402
 PARTITIONS = 4
 MOVED_SECONDS = 60
 KEPT = "1s"
+SESSION_MS = 30_000  # so that nothing here is a session that has ended
+AWAY_SECONDS = 3  # many times what the others need to hear of a member that left
+LEFT_SECONDS = 15
 
 
 class ScalingTest(unittest.TestCase):
@@ -110,6 +115,31 @@ class ScalingTest(unittest.TestCase):
         until(lambda: stores() == held, MOVED_SECONDS, lambda: f"{stores()}, {held}")
         others[2].stop()
         self.daemon.stop()
+
+    def test_a_member_that_stays_and_one_that_leaves(self):
+        """on_stop: who stays is back within its session, and the others hear nothing of it; who leaves is done
+        without at once."""
+        self.begin("stay", on_stop="stay", kafka__session__timeout__ms=SESSION_MS)
+        other = self.other("state-other").start()
+        self.daemon.start()
+        for daemon in (self.daemon, other):
+            self.wait_for_share(daemon, 2)
+        before, heard = self.shares(other), self.rebalances_of(other)
+        self.daemon.stop()
+        time.sleep(AWAY_SECONDS)
+        self.daemon.start(on_stop="leave")
+        self.wait_for_share(self.daemon, 2)
+        self.assertEqual((self.shares(other), self.rebalances_of(other)), (before, heard), other.log_end())
+
+        self.daemon.stop()
+        until(lambda: len(self.partitions_of(other)) == PARTITIONS, LEFT_SECONDS, other.log_end)
+        other.stop()
+
+    def shares(self, other):
+        return self.partitions_of(self.daemon).keys(), self.partitions_of(other).keys()
+
+    def rebalances_of(self, daemon):
+        return re.findall(r"^.* (?:assigned|revoked|lost).* partitions=.*$", daemon.log(), re.MULTILINE)
 
     def test_more_members_than_partitions(self):
         self.begin("standby", partitions=1)

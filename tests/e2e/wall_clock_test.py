@@ -13,6 +13,7 @@ from documents import check_histories, events_of, newest  # noqa: E402
 from harness import Application, metrics_of  # noqa: E402
 from instants import DAY_MS, HOUR_MS, SECOND_MS, ms_of, now_ms, rfc3339  # noqa: E402
 from online_retail import check_rows  # noqa: E402
+from silence import check_silences, check_the_same_as_replay, silences  # noqa: E402
 from waiting import until  # noqa: E402
 
 PARTITIONS = 4
@@ -27,10 +28,6 @@ LATE = "all of them had lapsed before they could be looked at"
 def order(customer, order_id, at_ms, amount="10.000"):
     return json.dumps({"order_id": order_id, "customer_id": customer, "ordered_at": rfc3339(at_ms),
                        "amount": amount, "currency": "GBP"})
-
-
-def silences(events):
-    return [event for event in events if event["data"]["cause"] == "silence"]
 
 
 class ShiftedHistoryTest(unittest.TestCase):
@@ -53,7 +50,7 @@ class ShiftedHistoryTest(unittest.TestCase):
         check_rows(rows, last_ms - EXTRACT_END_MS)
         check_histories(events)
         self.assertEqual(application.rejects(), [])
-        self.check_silences(events, records, end_ms)
+        self.assertGreater(len(check_silences(events, records, end_ms)), 100)
         self.check_clocks(changes, events)
         self.check_next_order(rows, {message.key: message.partition for message in sent})
         self.daemon.stop()
@@ -68,20 +65,6 @@ class ShiftedHistoryTest(unittest.TestCase):
             return all(page.get(name, math.inf) < WALL_LAG_SECONDS for name in names)
 
         until(at_the_wall, METRIC_SECONDS, lambda: {name: page.get(name) for name in names})
-
-    def check_silences(self, events, records, end_ms):
-        """Decided with every record read that was older: none that lay unread makes it wrong."""
-        figures = history_of(records)
-        moves = silences(events)
-        self.assertGreater(len(moves), 100)
-        for event in moves:
-            data = event["data"]
-            self.assertLessEqual(ms_of(event["time"]), ms_of(data["decided_at"]), event)
-            self.assertLessEqual(ms_of(data["decided_at"]), end_ms, event)
-            self.assertIsNotNone(data["to_segment"], event)
-            after = data["after"]
-            self.assertEqual((after["last_order_at"], after["frequency"], after["monetary_minor"]),
-                             figures(data["customer_id"], data["decided_at"]), event)
 
     def check_clocks(self, changes, events):
         """A partition's clock never goes back, and nothing was decided ahead of the orders read."""
@@ -109,24 +92,6 @@ class ShiftedHistoryTest(unittest.TestCase):
                          ("order", rfc3339(before_ms - HOUR_MS)))
         self.assertLessEqual(before_ms, ms_of(event["data"]["decided_at"]))
         self.assertLessEqual(ms_of(event["data"]["decided_at"]), now_ms())
-
-
-def history_of(records):
-    """A function of a customer and an instant: (last order, frequency, monetary in minor units) by the
-    records before it."""
-    history = collections.defaultdict(list)
-    for record in records:
-        sold = record["type"] == "order"
-        at = record["ordered_at" if sold else "refunded_at"]
-        minor = int(record["amount"].replace(".", "")) * (1 if sold else -1)
-        history[record.get("customer_id")].append((at, sold, minor))
-
-    def figures(customer, instant):
-        past = [each for each in history[customer] if each[0] < instant]
-        orders = [at for at, sold, _ in past if sold]
-        return max(orders), len(orders), sum(minor for _, _, minor in past)
-
-    return figures
 
 
 class SilenceTest(unittest.TestCase):
@@ -239,27 +204,8 @@ class SilenceTest(unittest.TestCase):
         self.assertEqual([e["data"]["cause"] for e in events if e["subject"] == buyer], ["order"])
         row = newest(application.rows())[buyer]
         self.assertEqual((row["frequency"], row["segment"]), (2, "insiders"))
-        self.check_the_same_as_replay(events)
-
-    def check_the_same_as_replay(self, events):
-        """Of the same records, with the epochs where they took effect: the same moves, though replay's
-        clock is another. What is said about the instant of deciding differs."""
-        application = self.application
-        records = application.directory / "records.ndjson"
-        records.write_bytes(b"\n".join(m.value for m in application.kafka.read(application.input)))
-        epochs = application.directory / "epochs.ndjson"
-        epochs.write_bytes(b"\n".join(
-            message.value for word in ("model", "statistics")
-            for message in application.kafka.read(f"{application.name}-{word}")))
-        end = max(event["data"]["decided_at"] for event in silences(events))
-        replayed = application.replay(records, "--epochs", epochs, "--until", end)
-        self.assertEqual(sorted(map(essence, events)), sorted(map(essence, replayed.events)))
-
-
-def essence(event):
-    data = event["data"]
-    return (event["id"], event["time"], data["from_segment"] or "", data["to_segment"], data["cause"],
-            data["after"]["last_order_at"], (data["next"] or {"at": ""})["at"])
+        check_the_same_as_replay(application, events,
+                                 max(event["data"]["decided_at"] for event in silences(events)))
 
 
 if __name__ == "__main__":

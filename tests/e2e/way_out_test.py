@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What stops an application for good or until somebody acts, one by one: how it ends or parks, in which
 words, and that the way out which it names leads out (deploy/OPERATIONS.md has them all)."""
+import collections
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ from harness import Application, metrics_of, run  # noqa: E402
 from instants import SECOND_MS, now_ms, rfc3339  # noqa: E402
 from kafka_topics import TIMEOUT_SECONDS, KafkaTopics  # noqa: E402
 from one_customer import SECONDS, STATE, OneCustomerAPartition, order  # noqa: E402
+from silence import check_silences, check_the_same_as_replay  # noqa: E402
 from waiting import until  # noqa: E402
 
 BROKER = 3
@@ -273,42 +275,58 @@ class FullDiskTest(OneCustomerAPartition):
 
 
 class OutageTest(unittest.TestCase):
+    SETTINGS = {"model__evaluate_every": "10m", "model__min_customers": 10, "model__min_days": 0,
+                "model__recency_tau": "1d"}
+
     def test_an_hour_of_orders_that_came_meanwhile(self):
         """In service: what lay unread is applied at its own time, once, and silence passes over nobody."""
-        application = Application(self, "outage", partitions=2, clock="wall", input__partitioner="unchecked",
-                                  model__evaluate_every="10m", model__min_customers=10, model__min_days=0)
-        end_ms = now_ms()
-        orders = [self.order_at(end_ms - (2 * HOUR - n) * SECOND_MS, n) for n in range(0, 2 * HOUR, 6)]
-        before, meanwhile = orders[:HOUR // 6], orders[HOUR // 6:]
-        self.send(application, before)
-        application.daemon.start(clock="wall")
+        self.end_ms, self.chance = now_ms(), random.Random(5)
+        orders = [self.order(n) for n in range(0, 2 * HOUR, 3)]
+        application = Application(self, "outage", **self.SETTINGS)
+        application.daemon.settings["clock"] = "wall"
+        application.send_all(orders)
+        applied = self.die_in_the_middle(application, orders)
+        self.check_somebody_may_be_passed_over(application, orders, applied)
+        application.daemon.start(limits__transaction_records=50)  # so that some lie unread for a while
         application.wait_until_consumed()
         application.daemon.stop()
-        told = len(application.events())
-        self.send(application, meanwhile)
-        application.daemon.start(clock="wall")
-        application.wait_until_settled()
-        application.daemon.stop()
-        expected = {}
-        for customer, _ in orders:
-            expected[customer] = expected.get(customer, 0) + 1
-        self.assertEqual({customer: row["frequency"] for customer, row in newest(application.rows()).items()},
-                         expected)
-        events = application.events()
-        self.assertGreater(len(events), told, "an outage in which nothing moved proves little")
+
+        events, records = application.events(), [json.loads(order) for order in orders]
+        self.assertTrue(check_silences(events, records, now_ms()), "nobody lapsed")
         check_histories(events)
+        check_the_same_as_replay(application, events, records[-1]["ordered_at"])
+        self.assertEqual({customer: row["frequency"] for customer, row in newest(application.rows()).items()},
+                         collections.Counter(record["customer_id"] for record in records))
         self.assertEqual(application.rejects(), [])
 
-    def order_at(self, at_ms, n):
-        customer = f"c{n * 7 % 90}"
-        return customer, json.dumps({"order_id": f"o{n}", "customer_id": customer, "amount": f"{n % 97 + 1}.00",
-                                     "ordered_at": rfc3339(at_ms), "currency": "GBP"}).encode()
+    def order(self, n):
+        """Some customers buy all the time, some hardly ever."""
+        return json.dumps({"order_id": f"o{n}", "customer_id": f"c{int(90 * self.chance.random() ** 3)}",
+                           "amount": f"{n % 97 + 1}.000", "currency": "GBP",
+                           "ordered_at": rfc3339(self.end_ms - (2 * HOUR - n) * SECOND_MS)})
 
-    def send(self, application, orders):
-        for customer, value in orders:
-            application.kafka.producer.produce(application.input, value=value, key=customer.encode(),
-                                               partition=int(customer[1:]) % 2)
-        self.assertEqual(application.kafka.producer.flush(SECONDS), 0)
+    def die_in_the_middle(self, application, orders):
+        """About an hour ago by its clock, which is that of the orders as long as some lie unread. How many it
+        has applied."""
+        application.daemon.start(limits__transaction_records=5)  # takes its time
+        until(lambda: application.daemon.require_running() and application.progress() > len(orders) / 2,
+              harness.WORK_SECONDS, application.daemon.log_end)
+        application.daemon.kill()
+        applied = application.progress()
+        self.assertLess(applied, len(orders) * 3 / 4, "it was too quick to be stopped in the middle")
+        return applied
+
+    def check_somebody_may_be_passed_over(self, application, orders, applied):
+        """Who would lapse in the hour if it were not for an order that lies unread."""
+        file = application.directory / "applied.ndjson"
+        file.write_text("\n".join(orders[:applied]), encoding="utf-8")
+        saved = set()
+        table = application.replay(file).table
+        for record in map(json.loads, orders[applied:]):
+            at = table.get(record["customer_id"], {}).get("next_at")
+            if at is not None and record["ordered_at"] < at < rfc3339(self.end_ms):
+                saved.add(record["customer_id"])
+        self.assertGreater(len(saved), 3)
 
 
 def become_one_who_may_mount():
