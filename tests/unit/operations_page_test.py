@@ -28,6 +28,10 @@ def joined_texts(cpp):
             for run in re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*', cpp)]
 
 
+def words_of(text):
+    return re.findall(r"[A-Za-z0-9_']+", text)
+
+
 class PageTest(unittest.TestCase):
     def test_every_reason_to_park_has_a_row(self):
         words = re.search(r"Words<ParkReason> \{.*?kList\{(.*?)\};", source("daemon/observe/words.hpp"), re.DOTALL)
@@ -60,6 +64,23 @@ class PageTest(unittest.TestCase):
                 for part in re.split(r"<\w+>|'\w'|\.\.\.|\bN\b|\bM\b", text):
                     self.assertTrue(part.strip() in everything, f"the program does not say: {text}")
 
+    def test_what_stops_or_parks_is_on_it(self):
+        """Of each text with which the program ends, parks or refuses a state directory, three words in a row
+        stand in a quotation of the page."""
+        quoted = " | ".join(" ".join(words_of(text)) for text in re.findall(r"`([^`\n]+)`", PAGE))
+        calls = 0
+        for path in (*sorted((ROOT / "daemon" / "worker").glob("*.cpp")), *map(ROOT.joinpath, STOPPING)):
+            cpp = path.read_text(encoding="utf-8")
+            for call in STOPS.finditer(cpp):
+                texts = [words_of(text) for text in joined_texts(cpp[call.start():cpp.find(";", call.start())])]
+                threes = [" ".join(text[i:i + 3]) for text in texts for i in range(len(text) - 2)]
+                if not threes or any(three in NO_STOP for three in threes):
+                    continue
+                calls += 1
+                self.assertTrue(any(three in quoted for three in threes),
+                                f"{path.name}: not on the page: {' ... '.join(' '.join(t) for t in texts)}")
+        self.assertGreater(calls, 15)
+
     def test_links_lead_somewhere(self):
         headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).strip().replace(" ", "-")
                     for line in re.findall(r"(?m)^#+ (.*)$", PAGE)}
@@ -70,10 +91,23 @@ class PageTest(unittest.TestCase):
                 self.assertTrue((ROOT / "deploy" / target).exists(), target)
 
     def test_the_program_names_a_heading_that_exists(self):
-        for heading in re.findall(r'see \\"([^"\\]+)\\" in OPERATIONS.md', source("daemon/topics/plan.cpp")):
-            self.assertRegex(PAGE, rf"(?m)^#+ {heading}$")
+        named = 0
+        for path in sorted((ROOT / "daemon").rglob("*.cpp")):
+            for text in joined_texts(path.read_text(encoding="utf-8")):
+                for heading in re.findall(r'[Ss]ee \\"([^"\\]+)\\" in OPERATIONS.md', text):
+                    named += 1
+                    self.assertRegex(PAGE, rf"(?m)^#+ {heading}$")
+        self.assertGreaterEqual(named, 2)
 
 
+# Where a text ends the process, parks a partition, or refuses a state directory.
+STOPS = re.compile(r"\b(?:park|end|fail_logged|restore_again)\(|\bFailure\{|Error\{Errc::k(?:BadInput|Corrupt|"
+                   r"Misconfigured|Unavailable)|return \{path\.string|what =")
+STOPPING = ("daemon/commands/run.cpp", "daemon/commands/crew.cpp", "daemon/pipeline/fingerprint.cpp",
+            "daemon/pipeline/last_applied.cpp", "daemon/pipeline/partition.cpp", "state/disk_room.cpp",
+            "state/state_dir.cpp")
+# It is tried again; only commands that look say it; a program's own fault, which a damaged store is taken for.
+NO_STOP = {"the changelog tells", "has no identity", "does not exist", "names no customer", "customer of the"}
 # And what the brokers say.
 SYSTEM_SAYS = {"Permission denied", "Read-only file system", "No space left", "Unknown topic or partition"}
 
