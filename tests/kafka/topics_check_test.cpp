@@ -205,7 +205,7 @@ TEST_F(Application, CheckReportsSettingsTogetherWithTheRest) {
   EXPECT_TRUE(checked.says("skipped  state directory")) << checked.output;
   EXPECT_TRUE(checked.says("is free")) << checked.output;
   const Ran both = run("check", "--set decimals=99");
-  EXPECT_EQ(both.code, 3) << both.output;
+  EXPECT_EQ(both.code, 2) << both.output;
   EXPECT_TRUE(both.says("decimals = '99'")) << both.output;
   EXPECT_TRUE(both.says("(input) does not exist")) << both.output;
 }
