@@ -122,6 +122,12 @@ void write_kafka_log(int level, std::string_view line) {
                     "librdkafka", {{"line", line}});
 }
 
+/// Of the model topic. A right that is missing is the brokers' affair, not one of usage: it may be
+/// given back.
+int model_exit_code(const Error& error) {
+  return error.code == Errc::kCorrupt ? kExitState : kExitBroker;
+}
+
 /// What one run needs, in the order in which it is made; destroyed in reverse.
 class Run {
  public:
@@ -213,7 +219,7 @@ int Run::open_kafka() {
   if (!reader) return fail_logged(reader.error(), exit_code(reader.error()));
   model_reader_ = std::move(*reader);
   if (auto complete = model_reader_->wait_until_complete(kModelTimeout); !complete) {
-    return fail_logged(complete.error(), exit_code(complete.error()));
+    return fail_logged(complete.error(), model_exit_code(complete.error()));
   }
   return kExitClean;
 }
@@ -242,8 +248,7 @@ int Run::work(std::atomic<bool>& stop) {
     }
   }
   if (model_failed && crew.code() == kExitClean) {
-    const bool unreadable = model_failed->code == Errc::kCorrupt;
-    return fail_logged(*model_failed, unreadable ? kExitState : kExitBroker);
+    return fail_logged(*model_failed, model_exit_code(*model_failed));
   }
   const int code = crew.code();
   if (code == kExitClean) observe::log_line(LogLevel::kInfo, "stopped");

@@ -71,6 +71,8 @@ class AuthorisationTest(OneCustomerAPartition):
                 ("to write the table", (*topics, application.table), "Write", application.table),
                 ("to write the changelog", (*topics, application.name + "-changelog"), "Write",
                  application.name + "-changelog"),
+                ("to read the model topic", (*topics, application.name + "-model"), "Read",
+                 application.name + "-model"),
                 ("to read the input", (*topics, application.input), "Read", application.input),
                 ("to the group", ("--group", application.name), "Read", application.name),
                 ("to the transactional id", ("--transactional-id", application.name + "-one-0"), "Write",
@@ -78,6 +80,13 @@ class AuthorisationTest(OneCustomerAPartition):
             with self.subTest("a right is taken away: " + what):
                 self.ends_without(resource, operation, words)
                 self.goes_on()
+        with self.subTest("started without the right to read the model topic"):
+            model = (*topics, application.name + "-model")
+            self.rights.deny(model, "Read")
+            application.daemon.start()
+            self.wait_ended(application, TROUBLE, application.name + "-model", "uthorization failed")
+            self.rights.lift(model, "Read")
+            self.goes_on()
 
     def begin_with_rights(self):
         broker = OwnBroker()
