@@ -83,7 +83,7 @@ std::vector<std::int32_t> PartitionStores::remove_left(bool in_group) {
     const std::lock_guard lock(mutex_);
     for (auto it = left_at_.begin(); it != left_at_.end();) {
       if (!in_group) it->second = now_();
-      if (!in_group || now_() - it->second < kept_) {
+      if (now_() - it->second < kept_) {
         ++it;
         continue;
       }

@@ -17,6 +17,11 @@ constexpr milliseconds kRestoreLaterMax{16'000};
 constexpr milliseconds kCountLater{1'000};
 constexpr int kRejoinsForUnassignedMax = 3;  // then it is not what joining again could mend
 
+/// Twice the last one; that is 0 before the first.
+milliseconds next_wait(milliseconds last, milliseconds first, milliseconds most) {
+  return last.count() == 0 ? first : std::min(2 * last, most);
+}
+
 }  // namespace
 
 /// W6. Asked at every assignment, before anything of it is activated: it takes one to notice. Of
@@ -168,9 +173,9 @@ void Worker::restore_later(std::int32_t partition, const std::string& why) {
                        LogLevel::kWarning, "not restored yet; trying again",
                        {{"partition", partition}, {"what", why}});
   const Pace::Time now = parts_.pace.now();
-  auto [it, first] = restore_delays_.try_emplace(partition, RestoreDelay{now, {}, {}});
-  RestoreDelay& delay = it->second;
-  delay.wait = first ? kRestoreLater : std::min(2 * delay.wait, kRestoreLaterMax);
+  RestoreDelay& delay =
+      restore_delays_.try_emplace(partition, RestoreDelay{now, {}, {}}).first->second;
+  delay.wait = next_wait(delay.wait, kRestoreLater, kRestoreLaterMax);
   delay.why = why;
   restore_not_before_[partition] = now + delay.wait;
 }
@@ -189,7 +194,7 @@ void Worker::activate(Restored restored) {
   // R2: a lost end may hide the group's offset too. META is committed, and ours.
   const bool ours = partition->restored_mark().writer == parts_.pipeline.partition_rules().writer;
   const bool unstable = !committed && ours;
-  if (unstable) committed = source_->committed_before(asked, kActivationTimeout);
+  if (unstable) committed = source_->committed_before(asked, kCommittedTimeout);
   if (!committed) {
     partition.reset();  // closes the store
     restore_later(p, committed.error().what);
@@ -304,7 +309,7 @@ void Worker::park(std::int32_t partition, observe::ParkReason reason, const std:
   const bool was_active = parts_.pipeline.remove(partition) != nullptr;
   if (was_active) source_->ignore(partition);
   milliseconds& wait = room_waits_[partition];
-  wait = wait.count() == 0 ? rules_.room_look : std::min(2 * wait, kRoomLookMax);
+  wait = next_wait(wait, rules_.room_look, kRoomLookMax);
   parked_[partition] = {reason, what, was_active, parts_.pace.now() + wait};
   doubts_.erase(partition);
   tell_expected();

@@ -63,6 +63,7 @@ void Worker::report(bool force) {
   say_progress();
   say_parked();
   report_health();
+  parts_.holdings.note_membership(rules_.worker, noted_.valid());
 }
 
 /// Once for each partition and each epoch: for who starts it and wants to know whether it works.
@@ -139,12 +140,11 @@ void Worker::report_health() {
                now - delay->second.since > rules_.restore_overdue) {
       health.not_ready.push_back("partition " + std::to_string(p) +
                                  " cannot be restored: " + delay->second.why);
-    } else if (!any_active && !parts_.pipeline.find(p)) {
+    } else if (!any_active) {
       health.not_ready.push_back("partition " + std::to_string(p) + " is being restored");
     }
   }
   if (input_gone_since_) health.not_ready.push_back("the input does not exist");
-  parts_.holdings.note_membership(rules_.worker, noted_.valid());
   parts_.health.publish(rules_.worker, std::move(health));
 }
 

@@ -126,7 +126,7 @@ class Worker final : public RebalanceListener {
   static constexpr milliseconds kCommittedTimeout{2'000};
   static constexpr milliseconds kCountTimeout{2'000};
   static constexpr milliseconds kAssignmentTimeout{2'000};
-  /// The same for what an activation asks: the others wait meanwhile, and it is asked again.
+  /// The same for what an activation asks first: the others wait meanwhile, and it is asked again.
   static constexpr milliseconds kActivationTimeout{700};
 
   struct Parked {

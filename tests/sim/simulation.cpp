@@ -203,6 +203,12 @@ void Simulation::step(SimDaemon& daemon) {
   if (daemon.alive() && !daemon.busy()) daemon.round();
 }
 
+void Simulation::everybody_works(int rounds) {
+  for (; rounds > 0; --rounds) {
+    for (const auto& daemon : daemons_) step(*daemon);
+  }
+}
+
 void Simulation::start_somebody() {
   const std::size_t which = chance_.below(daemons_.size());
   SimDaemon& daemon = *daemons_[which];
@@ -239,6 +245,10 @@ void Simulation::end_input(std::size_t which) {
   SimLog& log = cluster_.input(open.partition);
   if (open.commit) log.decide(open.producer, {});
   log.finish(open.producer, open.commit, cluster_.now_ms());
+}
+
+void Simulation::end_inputs() {
+  while (!open_inputs_.empty()) end_input(0);
 }
 
 void Simulation::feed(std::uint64_t count) {
@@ -341,24 +351,19 @@ void Simulation::trouble() {
   const std::size_t third = work_.records.size() / 3;
   SimDaemon& first = *daemons_.front();
   SimDaemon& last = *daemons_.back();
-  const auto rounds = [&](int count) {
-    for (int n = 0; n < count; ++n) {
-      for (const auto& daemon : daemons_) step(*daemon);
-    }
-  };
   first.start();
   feed(third);
-  rounds(12);
+  everybody_works(12);
   if (!last.alive()) last.start();
   feed(third);
-  rounds(20);
+  everybody_works(20);
   housekeeping();
   if (last.alive() && &last != &first) last.stop(true);
-  rounds(plan_.reopen_slow ? kMendedRounds : 8);
+  everybody_works(plan_.reopen_slow ? kMendedRounds : 8);
   if (first.alive()) first.stop(false);
   if (!first.alive()) first.start();
   feed(work_.records.size());
-  rounds(8);
+  everybody_works(8);
 }
 
 /// One dies in the middle of a commit; another finds the changelog's end hidden, fences the dead
@@ -368,27 +373,22 @@ void Simulation::take_over() {
   const std::size_t third = work_.records.size() / 3;
   SimDaemon& first = *daemons_.front();
   SimDaemon& last = *daemons_.back();
-  const auto rounds = [&](int count) {
-    for (int n = 0; n < count; ++n) {
-      for (const auto& daemon : daemons_) step(*daemon);
-    }
-  };
   first.start();
   feed(third);
-  rounds(8);
+  everybody_works(8);
   feed(third / 3);
-  rounds(8);
+  everybody_works(8);
   last.start();
   session_ends();
   inputs_stay_open_ = true;
   feed(third);
-  rounds(20);
+  everybody_works(20);
   inputs_stay_open_ = false;
-  while (!open_inputs_.empty()) end_input(0);
-  rounds(12);
+  end_inputs();
+  everybody_works(12);
   if (!first.alive()) first.start();
   feed(work_.records.size());
-  rounds(12);
+  everybody_works(12);
 }
 
 // --- calm ---
@@ -414,7 +414,7 @@ void Simulation::become_calm() {
   calm_ = true;
   cluster_.rough = false;
   feed(work_.records.size());
-  while (!open_inputs_.empty()) end_input(0);
+  end_inputs();
   const auto anybody = [&] {
     return std::any_of(daemons_.begin(), daemons_.end(), [](const auto& d) { return d->alive(); });
   };

@@ -94,12 +94,14 @@ class Simulation final : public Fates {
   void put_noise(std::int32_t partition);
   std::int64_t put_in_transaction(std::int32_t partition, SimRecord record, bool commit);
   void end_input(std::size_t which);
+  void end_inputs();
   void compact();
   void expire_offsets();
   void session_ends();
   void take_over();
   void step(SimDaemon& daemon);
   void start_somebody();
+  void everybody_works(int rounds);
   void interlude(SimDaemon& daemon, bool joins);
   void others_act(std::uint64_t rounds, std::int64_t ms);
   void housekeeping();

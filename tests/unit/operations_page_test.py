@@ -102,7 +102,7 @@ class PageTest(unittest.TestCase):
 
 # Where a text ends the process, parks a partition, or refuses a state directory.
 STOPS = re.compile(r"\b(?:park|end|fail_logged|restore_again)\(|\bFailure\{|Error\{Errc::k(?:BadInput|Corrupt|"
-                   r"Misconfigured|Unavailable)|return \{path\.string|what =")
+                   r"Misconfigured|Unavailable)|what =")
 STOPPING = ("daemon/commands/run.cpp", "daemon/commands/crew.cpp", "daemon/pipeline/fingerprint.cpp",
             "daemon/pipeline/last_applied.cpp", "daemon/pipeline/partition.cpp", "state/disk_room.cpp",
             "state/state_dir.cpp")
